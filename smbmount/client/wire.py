@@ -58,6 +58,12 @@ class SocketWire:
         self._staging = memoryview(bytearray(_STAGING))
         self._from = self._to = 0  # what of the staging area is not consumed yet
         self._unyielded = 0
+        self._greeting = b""
+
+    @property
+    def greeting(self) -> bytes:
+        """The first bytes that ever came, for telling what a server is that is not SMB."""
+        return self._greeting
 
     def send(self, parts: Sequence[bytes | bytearray | memoryview]) -> None:
         """Queue one message, and send at once what the socket takes without waiting."""
@@ -128,6 +134,8 @@ class SocketWire:
             self._from, self._to = 0, len(rest)
         received = await self._receive_into(self._staging[self._to :])
         self._to += received
+        if not self._greeting:
+            self._greeting = bytes(self._staging[:16])[: self._to]
         return received > 0
 
     async def _receive_into(self, view: memoryview) -> int:
