@@ -176,7 +176,7 @@ async def _connect_tree(tree: Tree) -> None:
     except ServerError as error:
         if error.status == NtStatus.STATUS_BAD_NETWORK_NAME:
             raise MountRefused(
-                f"{tree.connection.label} has no share {tree.share!r}{await _others(tree)}",
+                f"{tree.connection.label} has no share {tree.share!r}; check its spelling",
                 errno.ENOENT,
             ) from error
         if error.status == NtStatus.STATUS_ACCESS_DENIED:
@@ -191,17 +191,3 @@ async def _connect_tree(tree: Tree) -> None:
         ) from error
     if tree.is_pipe:
         raise MountRefused(f"{label} is for named pipes and holds no files", errno.ENOTDIR)
-
-
-async def _others(tree: Tree) -> str:
-    """What to say of the shares that exist, if the server tells."""
-    from .shares import share_names
-
-    try:
-        names = await share_names(tree.session)
-    except ClientError as error:
-        _log.debug("%s: shares not listed: %s", tree.connection.label, error)
-        return ""
-    if not names:
-        return ""
-    return "; there are: " + ", ".join(names)

@@ -1,7 +1,6 @@
 """An open file or directory on the server ([MS-SMB2] 3.2.4.6 to 3.2.4.14)."""
 
-import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import trio
 
@@ -10,13 +9,13 @@ from smbmount.proto.create import FileAttributes, FileId
 from smbmount.proto.directory import QueryDirectoryRequest, QueryDirectoryResponse
 from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.flush import FlushRequest, FlushResponse
+from smbmount.proto.fscc_classes import FileInformationClass
 from smbmount.proto.fscc_directory import entries
 from smbmount.proto.fscc_file import (
     FileAllInformation,
     FileBasicInformation,
     FileDispositionInformation,
     FileEndOfFileInformation,
-    FileInformationClass,
     FileRenameInformation,
 )
 from smbmount.proto.info import (
@@ -33,7 +32,7 @@ from smbmount.proto.write import WriteRequest, WriteResponse
 from .attributes import DirectoryEntry, FileStat
 from .connection import Answer, Buffer
 from .credits import CreditShortage
-from .errors import BrokenAnswer, ClientError, ServerError
+from .errors import BrokenAnswer, ClientError
 from .tree import Tree
 
 LISTING = FileInformationClass.FILE_ID_FULL_DIRECTORY_INFORMATION
@@ -270,7 +269,7 @@ class OpenFile:
     async def _set(self, request: SetInfoRequest) -> None:
         await self._tree.call(request, SetInfoResponse, self.path)
 
-    async def batches(self, first: Answer | None = None) -> AsyncIterator[list[DirectoryEntry]]:
+    async def batches(self, first: Answer | None = None) -> AsyncGenerator[list[DirectoryEntry], None]:
         """The directory's entries, a server's answer at a time, without "." and ".."."""
         answer = first
         while True:
@@ -335,12 +334,12 @@ def joined(root: str, path: str) -> str:
     return f"{root}\\{path}" if root and path else root or path
 
 
-async def _together(work: "object", count: int) -> None:
+async def _together(work: Callable[[int], Awaitable[None]], count: int) -> None:
     """Run work(0..count-1) at once; the first failure cancels the rest and is raised plain."""
     try:
         async with trio.open_nursery() as nursery:
             for number in range(count):
-                nursery.start_soon(work, number)  # type: ignore[arg-type]
+                nursery.start_soon(work, number)
     except* ClientError as group:
         raise _first(group) from group
 
@@ -352,6 +351,3 @@ def _first(group: BaseExceptionGroup[ClientError]) -> ClientError:
         error = error.exceptions[0]
     assert isinstance(error, ClientError)
     return error
-
-
-__all__ = ["OpenFile", "ServerError", "errno"]

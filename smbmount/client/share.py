@@ -6,11 +6,12 @@ round trip where the protocol allows it: what belongs together travels as one co
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from smbmount.proto.close import CloseRequest
 from smbmount.proto.create import (
+    RELATED,
     AccessMask,
     CreateAction,
     CreateDisposition,
@@ -18,11 +19,11 @@ from smbmount.proto.create import (
     CreateRequest,
     CreateResponse,
     FileAttributes,
-    FileId,
 )
 from smbmount.proto.errors import MalformedMessage
-from smbmount.proto.fscc_file import FileEndOfFileInformation, FileInformationClass
-from smbmount.proto.fscc_fs import FileFsFullSizeInformation, FileSystemInformationClass
+from smbmount.proto.fscc_classes import FileInformationClass, FileSystemInformationClass
+from smbmount.proto.fscc_file import FileEndOfFileInformation
+from smbmount.proto.fscc_fs import FileFsFullSizeInformation
 from smbmount.proto.info import InfoType, QueryInfoRequest, QueryInfoResponse, SetInfoResponse
 from smbmount.proto.status import NtStatus
 
@@ -46,7 +47,7 @@ from .tree import Tree
 
 _log = logging.getLogger(__name__)
 
-_SAME = FileId.RELATED  # "the file that the CREATE of this compound opens"
+_SAME = RELATED  # "the file that the CREATE of this compound opens"
 _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _LIST = AccessMask.READ_DATA | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _CHANGE = AccessMask.WRITE_ATTRIBUTES | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
@@ -168,7 +169,7 @@ class Share:
             max_write=self.max_write,
         )
 
-    async def scan(self, path: str) -> AsyncIterator[list[DirectoryEntry]]:
+    async def scan(self, path: str) -> AsyncGenerator[list[DirectoryEntry], None]:
         """The entries of a directory with their metadata, a server's answer at a time.
 
         "." and ".." are left out. The first answer comes with the open, in one round trip.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Protocol, Self, TypeVar
 
 from smbmount.proto.close import CloseRequest
-from smbmount.proto.create import CreateResponse, FileId
+from smbmount.proto.create import RELATED, CreateResponse, FileId
 from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.fsctl import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse
 from smbmount.proto.header import Command, HeaderFlags
@@ -100,7 +100,7 @@ class Tree:
             dialects=agreed.offered.dialects,
         )
         request = IoctlRequest(
-            FileId.RELATED,
+            RELATED,
             FsctlCode.VALIDATE_NEGOTIATE_INFO,
             question.pack(),
             max_output_response=24,
@@ -186,7 +186,7 @@ class Tree:
                 answers.append(failed)
                 continue
             if request.COMMAND is not Command.CREATE:
-                if file_id is None and getattr(request, "file_id", None) == FileId.RELATED:
+                if file_id is None and getattr(request, "file_id", None) == RELATED:
                     assert failed is not None
                     answers.append(failed)
                     continue
@@ -258,7 +258,7 @@ def _is_failure(status: int) -> bool:
 
 def _aimed(request: Request, file_id: FileId) -> Request:
     """The same request for a file id that is known by now."""
-    if getattr(request, "file_id", None) != FileId.RELATED:
+    if getattr(request, "file_id", None) != RELATED:
         return request
     aimed: Any = replace(request, file_id=file_id)  # type: ignore[type-var]  # a dataclass
     return aimed  # type: ignore[no-any-return]  # of the same class
