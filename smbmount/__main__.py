@@ -1,0 +1,5 @@
+"""python -m smbmount."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,115 @@
+"""Where a password comes from: the credentials file, the environment, a pipe or file, a prompt.
+
+The order is mount.cifs's: options first, then the file, then PASSWD, PASSWD_FD and PASSWD_FILE, and at
+last a question on the terminal.
+"""
+
+import getpass
+import sys
+from collections.abc import MutableMapping
+from dataclasses import replace
+from pathlib import Path
+
+from smbmount.client.settings import Credentials, Mechanism
+
+from .options import Options
+
+_LONGEST = 4096  # bytes of a password, and of a line of a credentials file
+
+
+class NoCredentials(Exception):
+    """Credentials cannot be had; the text says why and what to do."""
+
+
+def read_file(path: str) -> dict[str, str]:
+    """Username, password and domain out of a credentials file.
+
+    A line is name=value; what follows the first "=" counts to the end of the line, blanks
+    included. Empty lines and lines with "#" first are skipped. Raises NoCredentials.
+    """
+    names = {
+        "username": "username", "user": "username", "password": "password", "pass": "password",
+        "domain": "domain", "dom": "domain", "workgroup": "domain",
+    }  # fmt: skip
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise NoCredentials(
+            f"the credentials file {path} cannot be read: {error.strerror}"
+        ) from error
+    found: dict[str, str] = {}
+    for number, raw in enumerate(content.split(b"\n"), 1):
+        line = raw.decode("utf-8", "surrogateescape").rstrip("\r").lstrip()
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or name.strip() not in names:
+            raise NoCredentials(
+                f"the credentials file {path} has no username=, password= or domain= in line "
+                f"{number}"
+            )
+        if len(value) > _LONGEST:
+            raise NoCredentials(f"the credentials file {path}: line {number} is too long")
+        found[names[name.strip()]] = value
+    return found
+
+
+def complete(
+    options: Options, where: str, environment: MutableMapping[str, str]
+) -> Credentials:
+    """The credentials for a mount of `where`, asking on the terminal if need be.
+
+    Raises NoCredentials.
+    """
+    if options.credentials:
+        found = read_file(options.credentials)
+        # An option on the command line wins over the file.
+        options = replace(
+            options,
+            username=options.username or found.get("username"),
+            password=options.password if options.password is not None else found.get("password"),
+            domain=options.domain or found.get("domain"),
+        )
+    if options.mechanism is Mechanism.NONE:
+        return Credentials(mechanism=Mechanism.NONE)
+    if options.guest:
+        return Credentials(options.username or "", "", options.domain or "", guest=True)
+    username = options.username or environment.get("USER") or getpass.getuser()
+    password = options.password
+    if password is None:
+        password = from_environment(environment)
+    if password is None:
+        password = _ask(username, where)
+    return Credentials(username, password, options.domain or "", options.mechanism)
+
+
+def from_environment(environment: MutableMapping[str, str]) -> str | None:
+    """PASSWD, or what PASSWD_FD or PASSWD_FILE lead to. Raises NoCredentials."""
+    if "PASSWD" in environment:
+        return environment["PASSWD"]
+    try:
+        if "PASSWD_FD" in environment:
+            with open(int(environment["PASSWD_FD"]), "rb") as stream:
+                return _first_line(stream.read(_LONGEST))
+        if "PASSWD_FILE" in environment:
+            return _first_line(Path(environment["PASSWD_FILE"]).read_bytes()[:_LONGEST])
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a number"
+        raise NoCredentials(f"the password cannot be read: {reason}") from error
+    return None
+
+
+def _first_line(content: bytes) -> str:
+    return content.split(b"\n", 1)[0].decode("utf-8", "surrogateescape").rstrip("\r")
+
+
+def _ask(username: str, where: str) -> str:
+    if not sys.stdin.isatty():
+        raise NoCredentials(
+            f"no password for {username!r}: give one in a credentials file (credentials=FILE) or in "
+            "$PASSWD, or mount as a guest (guest)"
+        )
+    try:
+        return getpass.getpass(f"Password for {username}@{where.removeprefix('//')}: ")
+    except EOFError:
+        raise NoCredentials(f"no password for {username!r} was typed") from None

@@ -1,0 +1,137 @@
+"""Files that applications hold open, by the handles that the kernel knows them by.
+
+A write is answered when the server has it: without a lease nothing may be gathered here, for another
+client could read the file meanwhile. Reads go through the file's read-ahead, which every write of
+this mount to the same file empties.
+"""
+
+import os
+
+import pyfuse3
+import trio
+
+from smbmount.client.errors import ClientError
+from smbmount.client.open_file import OpenFile
+from smbmount.proto.create import AccessMask, CreateDisposition, CreateOptions
+
+from .inodes import Inode, InodeTable
+from .readahead import Budget, Buffer, ReadAhead
+
+_READ = AccessMask.READ_DATA
+_WRITE = AccessMask.WRITE_DATA | AccessMask.APPEND_DATA | AccessMask.WRITE_ATTRIBUTES
+_READAHEAD_LIMIT = 128 * 1024 * 1024  # bytes for all files of a mount
+
+
+def access_for(flags: int) -> AccessMask:
+    """The access that open(2)'s flags need."""
+    match flags & os.O_ACCMODE:
+        case os.O_RDONLY:
+            return _READ
+        case os.O_WRONLY:
+            return _WRITE
+        case _:
+            return _READ | _WRITE
+
+
+def disposition_for(flags: int, *, create: bool) -> CreateDisposition:
+    """What open(2)'s flags do if the file is there, or is not."""
+    if create and flags & os.O_EXCL:
+        return CreateDisposition.CREATE
+    if flags & os.O_TRUNC:
+        return CreateDisposition.OVERWRITE_IF if create else CreateDisposition.OVERWRITE
+    return CreateDisposition.OPEN_IF if create else CreateDisposition.OPEN
+
+
+def options_for(flags: int) -> CreateOptions:
+    """Create options that open(2)'s flags ask for."""
+    options = CreateOptions.NON_DIRECTORY_FILE
+    if flags & os.O_DSYNC:
+        options |= CreateOptions.WRITE_THROUGH
+    return options
+
+
+class OpenNode:
+    """One open(2) of one node."""
+
+    __slots__ = ("file", "flags", "inode", "readahead")
+
+    def __init__(self, inode: Inode, file: OpenFile, flags: int, readahead: ReadAhead) -> None:
+        self.inode = inode
+        self.file = file
+        self.flags = flags
+        self.readahead = readahead
+
+    @property
+    def readable(self) -> bool:
+        """True if READs may go through this handle."""
+        return self.flags & os.O_ACCMODE != os.O_WRONLY
+
+    @property
+    def writable(self) -> bool:
+        """True if WRITEs may go through this handle."""
+        return self.flags & os.O_ACCMODE != os.O_RDONLY
+
+    async def read(self, offset: int, length: int) -> Buffer:
+        """Bytes for the application. Raises ClientError."""
+        return await self.readahead.read(offset, length)
+
+    async def write(self, offset: int, data: bytes) -> int:
+        """Put bytes on the server; returns how many. Raises ClientError."""
+        try:
+            return await self.file.write(offset, data)
+        finally:
+            # Even a write that failed may have changed something.
+            self.inode_changed()
+
+    def inode_changed(self) -> None:
+        """The file's content changed: nobody's read-ahead of it is right any more."""
+        for node in self.inode.opens:
+            node.readahead.drop()
+
+
+class OpenTable:
+    """All open files of a mount, by handle."""
+
+    def __init__(self, inodes: InodeTable, nursery: trio.Nursery, lifetime: float) -> None:
+        self._inodes = inodes
+        self._nursery = nursery
+        self._lifetime = lifetime
+        self._budget = Budget(_READAHEAD_LIMIT)
+        self._by_handle: dict[int, OpenNode] = {}
+        self._last_handle = 0
+
+    def __len__(self) -> int:
+        return len(self._by_handle)
+
+    def __getitem__(self, handle: int) -> OpenNode:
+        return self._by_handle[handle]
+
+    def add(self, inode: Inode, file: OpenFile, flags: int) -> pyfuse3.FileHandleT:
+        """A handle for a file that was just opened."""
+        readahead = ReadAhead(file.read, self._nursery, self._budget, self._lifetime)
+        node = OpenNode(inode, file, flags, readahead)
+        inode.opens.append(node)
+        self._last_handle += 1
+        self._by_handle[self._last_handle] = node
+        return pyfuse3.FileHandleT(self._last_handle)
+
+    async def release(self, handle: int) -> None:
+        """Close on the server; the node may go. Raises ClientError."""
+        node = self._by_handle.pop(handle)
+        node.readahead.drop()
+        node.inode.opens.remove(node)
+        self._inodes.retire(node.inode)
+        await node.file.close()
+
+    async def release_all(self) -> None:
+        """Close whatever is open still, all at once; failures count for nothing by now."""
+        handles = list(self._by_handle)
+        async with trio.open_nursery() as nursery:
+            for handle in handles:
+                nursery.start_soon(self._release_quietly, handle)
+
+    async def _release_quietly(self, handle: int) -> None:
+        try:
+            await self.release(handle)
+        except ClientError:
+            pass

@@ -1,0 +1,137 @@
+"""Parsers of option values: text in, value out, BadValue with a sentence if it will not do."""
+
+import grp
+import pwd
+from collections.abc import Callable, Mapping
+
+from smbmount.client.settings import Mechanism, SigningPolicy
+from smbmount.proto.negotiate import Dialect
+
+_SMALLEST_TRANSFER = 4096
+_LARGEST_TRANSFER = 8 * 1024 * 1024
+
+
+class BadValue(ValueError):
+    """An option's value will not do; the text says why, without the option's name."""
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def seconds(value: str) -> float:
+    """A time in seconds, a fraction allowed."""
+    try:
+        number = float(value)
+    except ValueError:
+        raise BadValue(f"{value!r} is not a number of seconds") from None
+    if not 0 <= number < 1 << 30:
+        raise BadValue(f"{value} is not between 0 and {1 << 30} seconds")
+    return number
+
+
+def port(value: str) -> int:
+    """A TCP port."""
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+        raise BadValue(f"{value!r} is not a port (1 to 65535)")
+    return int(value)
+
+
+def mode(value: str) -> int:
+    """Permission bits in octal."""
+    try:
+        bits = int(value, 8)
+    except ValueError:
+        raise BadValue(f"{value!r} is not an octal mode such as 0644") from None
+    if not 0 <= bits <= 0o7777:
+        raise BadValue(f"{value!r} is not a mode (0 to 7777, octal)")
+    return bits
+
+
+def transfer(value: str) -> int:
+    """Bytes of one read or write."""
+    if not value.isascii() or not value.isdigit():
+        raise BadValue(f"{value!r} is not a number of bytes")
+    size = int(value)
+    if not _SMALLEST_TRANSFER <= size <= _LARGEST_TRANSFER:
+        raise BadValue(f"{value} is not between {_SMALLEST_TRANSFER} and {_LARGEST_TRANSFER} bytes")
+    return size
+
+
+def user(value: str) -> int:
+    """A user id, or a user's name."""
+    return _id(value, "user", lambda name: pwd.getpwnam(name).pw_uid)
+
+
+def group(value: str) -> int:
+    """A group id, or a group's name."""
+    return _id(value, "group", lambda name: grp.getgrnam(name).gr_gid)
+
+
+def _id(value: str, kind: str, look_up: Callable[[str], int]) -> int:
+    if value.isascii() and value.isdigit():
+        if int(value) >= 2**32 - 1:
+            raise BadValue(f"{value} is not a {kind} id")
+        return int(value)
+    try:
+        return look_up(value)
+    except KeyError:
+        raise BadValue(f"there is no {kind} {value!r} here") from None
+
+
+_V2 = (Dialect.SMB_2_0_2, Dialect.SMB_2_1)
+_V3 = (Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1)
+DIALECTS: Mapping[str, tuple[Dialect, ...]] = {
+    "default": (*_V2, *_V3),
+    "2": _V2,
+    "2.0": (Dialect.SMB_2_0_2,),
+    "2.0.2": (Dialect.SMB_2_0_2,),
+    "2.02": (Dialect.SMB_2_0_2,),
+    "2.1": (Dialect.SMB_2_1,),
+    "3": _V3,
+    "3.0": (Dialect.SMB_3_0,),
+    "3.0.2": (Dialect.SMB_3_0_2,),
+    "3.02": (Dialect.SMB_3_0_2,),
+    "3.1.1": (Dialect.SMB_3_1_1,),
+    "3.11": (Dialect.SMB_3_1_1,),
+}
+
+
+def dialects(value: str) -> tuple[Dialect, ...]:
+    """Dialects by mount.cifs's words."""
+    if value == "1.0" or value == "1":
+        raise BadValue("SMB 1 is not safe, and not supported; the server must speak SMB 2 or 3")
+    if value not in DIALECTS:
+        raise BadValue(f"{value!r} is not one of {', '.join(DIALECTS)}")
+    return DIALECTS[value]
+
+
+def mechanism(value: str) -> tuple[Mechanism, bool]:
+    """How to sign on, and whether a trailing "i" asks for signed messages."""
+    words = {
+        "ntlmssp": (Mechanism.NTLM, False),
+        "ntlmsspi": (Mechanism.NTLM, True),
+        "none": (Mechanism.NONE, False),
+    }
+    if value not in words:
+        raise BadValue(f"{value!r} is not one of {', '.join(words)}")
+    return words[value]
+
+
+def signing(value: str) -> SigningPolicy:
+    """`sign=`: only "auto" has a meaning of its own."""
+    if value == "auto":
+        return SigningPolicy.AUTO
+    raise BadValue(f"{value!r} is not auto; sign alone requires signing, nosign goes without")
+
+
+def user_name(value: str) -> tuple[str, str | None, str | None]:
+    r"""User, domain and password of user, DOMAIN\user, DOMAIN/user or user%password."""
+    name, percent, password = value.partition("%")
+    domain = None
+    for separator in "\\/":
+        if separator in name:
+            domain, name = name.split(separator, 1)
+            break
+    return name, domain, password if percent else None

@@ -1,0 +1,283 @@
+"""The options of a mount: one row each.
+
+From the rows of `TABLE` come parsing, validation, the help text, the man page and the shell's completion.
+Names and meanings are mount.cifs's.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from smbmount.client.settings import Mechanism, SigningPolicy
+from smbmount.proto.negotiate import Dialect
+
+from . import option_values as values
+from .option_values import BadValue
+
+
+class BadOption(ValueError):
+    """An option that is unknown or cannot be had; the text names it and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """All options of one mount, with their defaults."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    domain: str | None = None
+    credentials: str | None = None  # path of a credentials file
+    guest: bool = False
+    port: int | None = None
+    ip: str | None = None
+    dialects: tuple[Dialect, ...] = values.DIALECTS["default"]
+    mechanism: Mechanism = Mechanism.NTLM
+    signing: SigningPolicy = SigningPolicy.REQUIRED
+    seal: bool = False
+    uid: int = field(default_factory=os.getuid)
+    gid: int = field(default_factory=os.getgid)
+    file_mode: int = 0o755
+    dir_mode: int = 0o755
+    read_only: bool = False
+    allow_other: bool = False
+    rsize: int | None = None
+    wsize: int | None = None
+    actimeo: float = 1.0
+    kernel: frozenset[str] = frozenset()  # words that the kernel's mount itself understands
+
+
+Apply = Callable[[Options, str | None], Options]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row: what it is called, what it does, and a line of help."""
+
+    name: str
+    apply: Apply
+    help: str
+    metavar: str = ""  # empty: the option takes no value
+    optional: bool = False  # the value may be left out
+    aliases: tuple[str, ...] = ()
+    section: str = "Signing on"
+    secret: bool = False  # its value is never shown
+
+
+def _sets(name: str, value: Any) -> Apply:
+    """A flag."""
+    return lambda options, _: replace(options, **{name: value})
+
+
+def _takes(name: str, parse: Callable[[str], Any]) -> Apply:
+    """An option with a value."""
+    return lambda options, value: replace(options, **{name: parse(value or "")})
+
+
+def _kernel(word: str) -> Apply:
+    return lambda options, _: replace(options, kernel=options.kernel | {word})
+
+
+def _without(word: str, other: str) -> Apply:
+    return lambda options, _: replace(options, kernel=(options.kernel - {other}) | {word})
+
+
+def _nothing(options: Options, _: str | None) -> Options:
+    return options
+
+
+def _apply_user(options: Options, value: str | None) -> Options:
+    name, domain, password = values.user_name(value or "")
+    if not name:
+        raise BadValue("a user name is missing")
+    options = replace(options, username=name)
+    if domain is not None:
+        options = replace(options, domain=domain)
+    if password is not None:
+        options = replace(options, password=password)
+    return options
+
+
+def _apply_sec(options: Options, value: str | None) -> Options:
+    mechanism, signed = values.mechanism(value or "")
+    options = replace(options, mechanism=mechanism)
+    return replace(options, signing=SigningPolicy.REQUIRED) if signed else options
+
+
+def _apply_sign(options: Options, value: str | None) -> Options:
+    policy = SigningPolicy.REQUIRED if value is None else values.signing(value)
+    return replace(options, signing=policy)
+
+
+_LOGON = "Signing on"
+_NETWORK = "The connection"
+_VIEW = "How files look"
+_FSTAB = "Words of fstab"
+
+TABLE: tuple[Option, ...] = (
+    Option(
+        "username", _apply_user,
+        r"who signs on; also DOMAIN\user and user%password; without it, your login name",
+        "NAME", aliases=("user",),
+    ),
+    Option(
+        "password", _takes("password", values.text),
+        "the password; better in a credentials file, in $PASSWD, or typed when asked",
+        "TEXT", aliases=("pass",), secret=True,
+    ),
+    Option(
+        "domain", _takes("domain", values.text), "the user's domain or workgroup",
+        "NAME", aliases=("dom", "workgroup"),
+    ),
+    Option(
+        "credentials", _takes("credentials", values.text),
+        "a file with lines username=, password= and domain=", "FILE", aliases=("cred",),
+    ),
+    Option("guest", _sets("guest", True), "sign on without a password, as a guest"),
+    Option(
+        "sec", _apply_sec,
+        "how to sign on: ntlmssp (NTLMv2, the default), ntlmsspi (and sign every message), "
+        "none (anonymous)", "HOW",
+    ),
+    Option(
+        "sign", _apply_sign,
+        "sign every message, and refuse servers that do not (the default); sign=auto signs where "
+        "the server requires it", "auto", optional=True, section=_NETWORK,
+    ),
+    Option(
+        "nosign", _sets("signing", SigningPolicy.OFF),
+        "sign only what SMB cannot do without", section=_NETWORK,
+    ),
+    Option("seal", _sets("seal", True), "encrypt everything (SMB 3)", section=_NETWORK),
+    Option(
+        "vers", _takes("dialects", values.dialects),
+        "the dialect: 2.0.2, 2.1, 3.0, 3.0.2, 3.1.1, 2 or 3 for any of these, default for all",
+        "DIALECT", section=_NETWORK,
+    ),
+    Option("port", _takes("port", values.port), "the server's TCP port (445)", "NUMBER",
+           section=_NETWORK),
+    Option(
+        "ip", _takes("ip", values.text), "connect to this address, whatever the name resolves to",
+        "ADDRESS", aliases=("addr",), section=_NETWORK,
+    ),
+    Option(
+        "rsize", _takes("rsize", values.transfer),
+        "bytes of one read at most (the server's limit, up to 8 MiB)", "BYTES", section=_NETWORK,
+    ),
+    Option(
+        "wsize", _takes("wsize", values.transfer),
+        "bytes of one write at most (the server's limit, up to 8 MiB)", "BYTES", section=_NETWORK,
+    ),
+    Option("uid", _takes("uid", values.user), "the owner of all files (you)", "USER",
+           section=_VIEW),
+    Option("gid", _takes("gid", values.group), "the group of all files (yours)", "GROUP",
+           section=_VIEW),
+    Option("file_mode", _takes("file_mode", values.mode), "permissions of files (0755)", "MODE",
+           section=_VIEW),
+    Option("dir_mode", _takes("dir_mode", values.mode), "permissions of directories (0755)",
+           "MODE", section=_VIEW),
+    Option("ro", _sets("read_only", True), "read only", section=_VIEW),
+    Option("rw", _sets("read_only", False), "read and write (the default)", section=_VIEW),
+    Option(
+        "allow_other", _sets("allow_other", True),
+        "let other users in (needs user_allow_other in /etc/fuse.conf unless you are root)",
+        section=_VIEW,
+    ),
+    Option(
+        "actimeo", _takes("actimeo", values.seconds),
+        "seconds for which names and attributes may be remembered (1)", "SECONDS", section=_VIEW,
+    ),
+    Option("nosuid", _without("nosuid", "suid"), "set-user-id bits have no effect",
+           section=_FSTAB),
+    Option("suid", _without("suid", "nosuid"), "they have", section=_FSTAB),
+    Option("nodev", _without("nodev", "dev"), "device nodes have no effect", section=_FSTAB),
+    Option("dev", _without("dev", "nodev"), "they have", section=_FSTAB),
+    Option("noexec", _without("noexec", "exec"), "no program can be run from here",
+           section=_FSTAB),
+    Option("exec", _without("exec", "noexec"), "programs can be run (the default)",
+           section=_FSTAB),
+    Option("noatime", _kernel("noatime"), "the kernel sends no access times", section=_FSTAB),
+    Option("defaults", _nothing, "nothing by itself", section=_FSTAB),
+    Option("_netdev", _nothing, "for mount(8) and systemd: needs the network", section=_FSTAB),
+    Option("nofail", _nothing, "for systemd: boot goes on without it", section=_FSTAB),
+    Option("auto", _nothing, "for mount -a", section=_FSTAB),
+    Option("noauto", _nothing, "for mount -a: not this one", section=_FSTAB),
+)  # fmt: skip
+
+_BY_NAME = {name: row for row in TABLE for name in (row.name, *row.aliases)}
+
+
+def parse(texts: Iterable[str], start: Options | None = None) -> Options:
+    """Options from the arguments of `-o`, later ones winning. Raises BadOption."""
+    options = start or Options()
+    for text in texts:
+        for word in _split(text):
+            options = _apply(options, word)
+    return options
+
+
+def _split(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]
+
+
+def _apply(options: Options, word: str) -> Options:
+    name, equals, value = word.partition("=")
+    if name.startswith(("x-", "X-")) or name == "comment":
+        return options  # fstab's own comments
+    row = _BY_NAME.get(name)
+    if row is None:
+        close = difflib.get_close_matches(name, _BY_NAME, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "; smbmount --help lists all"
+        raise BadOption(f"there is no option {name!r}{hint}")
+    if equals and not row.metavar:
+        raise BadOption(f"the option {name} takes no value")
+    if row.metavar and not row.optional and not equals:
+        raise BadOption(f"the option {name} needs a value: {name}={row.metavar}")
+    try:
+        return row.apply(options, value if equals else None)
+    except BadValue as error:
+        shown = str(error).replace(value, "…") if row.secret and value else str(error)
+        raise BadOption(f"{name}: {shown}") from None
+
+
+def check(options: Options) -> None:
+    """Combinations that cannot be. Raises BadOption."""
+    if options.seal and max(options.dialects) < Dialect.SMB_3_0:
+        raise BadOption("seal needs SMB 3, which vers= excludes")
+    if options.guest and options.password:
+        raise BadOption("guest signs on without a password, yet one is given")
+    if options.seal and (options.guest or options.mechanism is Mechanism.NONE):
+        raise BadOption("seal needs a user: a guest's or anonymous session has no key")
+
+
+def secret_names() -> frozenset[str]:
+    """Names under which a password may stand in an argument list."""
+    return frozenset(name for name, row in _BY_NAME.items() if row.secret or row.name == "username")
+
+
+def help_text() -> str:
+    """The options, for --help."""
+    lines: list[str] = []
+    for section in dict.fromkeys(row.section for row in TABLE):
+        lines.append(f"\n{section}:")
+        for row in TABLE:
+            if row.section == section:
+                names = ", ".join(_shown(row, name) for name in (row.name, *row.aliases))
+                lines += _columns(names, row.help)
+    return "\n".join(lines)
+
+
+def _shown(row: Option, name: str) -> str:
+    if not row.metavar:
+        return name
+    return f"{name}[={row.metavar}]" if row.optional else f"{name}={row.metavar}"
+
+
+def _columns(names: str, text: str) -> list[str]:
+    import textwrap
+
+    wrapped = textwrap.wrap(text, 52)
+    if len(names) > 23:
+        return [f"  {names}", *(f"{'':26}{line}" for line in wrapped)]
+    return [f"  {names:24}{wrapped[0]}", *(f"{'':26}{line}" for line in wrapped[1:])]
