@@ -1,14 +1,15 @@
 """Passwords in the argument list or the environment are there for everyone, or at least for long.
 
-`ps` shows a process's arguments to all users, and /proc keeps its first environment as long as it lives.
-So a command that was given a password in either starts itself again without it: the password
-travels in an anonymous file that only this process has open.
+`ps` shows a process's arguments to all users, and /proc keeps its first environment as long as
+it lives. So a command that was given a password in either starts itself again without it: the
+password travels in an anonymous file that only this process has open.
 """
 
 import json
 import os
 import sys
 from collections.abc import MutableMapping
+from typing import NoReturn
 
 _CARRIER = "SMBMOUNT_SECRETS_FD"
 SECRET_VARIABLES = ("PASSWD",)
@@ -30,6 +31,15 @@ def hide(arguments: list[str], environment: MutableMapping[str, str]) -> list[st
     secret = {name: environment[name] for name in SECRET_VARIABLES if name in environment}
     if shown == arguments and not secret:
         return arguments
+    return _start_again(arguments, shown, secret, environment)
+
+
+def _start_again(
+    arguments: list[str],
+    shown: list[str],
+    secret: dict[str, str],
+    environment: MutableMapping[str, str],
+) -> NoReturn:
     carrier = os.memfd_create("smbmount")
     content = json.dumps({"arguments": arguments, "environment": secret})
     os.write(carrier, content.encode("utf-8", "surrogateescape"))

@@ -122,9 +122,7 @@ def _run(command_line: list[str]) -> int:
     except (UsageError, location.BadLocation, options.BadOption) as error:
         return _complain(str(error), USAGE_ERROR)
     try:
-        path = mountpoint.check(
-            arguments.mountpoint, str(place), allow_other=chosen.allow_other
-        )
+        path = mountpoint.check(arguments.mountpoint, str(place), allow_other=chosen.allow_other)
         known = credentials.complete(chosen, str(place), os.environ)
     except (mountpoint.NotMountable, credentials.NoCredentials) as error:
         return _complain(str(error), MOUNT_FAILED)

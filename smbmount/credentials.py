@@ -1,7 +1,7 @@
 """Where a password comes from: the credentials file, the environment, a pipe or file, a prompt.
 
-The order is mount.cifs's: options first, then the file, then PASSWD, PASSWD_FD and PASSWD_FILE, and at
-last a question on the terminal.
+The order is mount.cifs's: options first, then the file, then PASSWD, PASSWD_FD and PASSWD_FILE,
+and at last a question on the terminal.
 """
 
 import getpass
@@ -54,9 +54,7 @@ def read_file(path: str) -> dict[str, str]:
     return found
 
 
-def complete(
-    options: Options, where: str, environment: MutableMapping[str, str]
-) -> Credentials:
+def complete(options: Options, where: str, environment: MutableMapping[str, str]) -> Credentials:
     """The credentials for a mount of `where`, asking on the terminal if need be.
 
     Raises NoCredentials.
@@ -106,8 +104,8 @@ def _first_line(content: bytes) -> str:
 def _ask(username: str, where: str) -> str:
     if not sys.stdin.isatty():
         raise NoCredentials(
-            f"no password for {username!r}: give one in a credentials file (credentials=FILE) or in "
-            "$PASSWD, or mount as a guest (guest)"
+            f"no password for {username!r}: give one in a credentials file (credentials=FILE) or "
+            "in $PASSWD, or mount as a guest (guest)"
         )
     try:
         return getpass.getpass(f"Password for {username}@{where.removeprefix('//')}: ")

@@ -1,8 +1,8 @@
 """Into the background, but not before the mount answers.
 
-The command forks at once, before anything has threads. The child mounts and reports through a pipe: an
-empty word for "it answers", or an exit code with a sentence. The parent waits for that, shows it and
-exits, so a script that calls smbmount can use the mount in its next line.
+The command forks at once, before anything has threads. The child mounts and reports through a
+pipe: an empty word for "it answers", or an exit code with a sentence. The parent waits for that,
+shows it and exits, so a script that calls smbmount can use the mount in its next line.
 """
 
 import os

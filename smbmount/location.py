@@ -84,7 +84,7 @@ def _made(
     if not names:
         raise BadLocation(f"{text!r} names no share: write //{host}/share")
     for name in names:
-        if name in (".", "..") or any(c in name for c in '\0/\\'):
+        if name in (".", "..") or any(c in name for c in "\0/\\"):
             raise BadLocation(f"{text!r}: {name!r} cannot be part of a share's path")
     return Location(host, names[0], "\\".join(names[1:]), port, username, domain, password)
 

@@ -143,9 +143,7 @@ async def _connect_and_serve(request: MountRequest, ready: Callable[[], None]) -
             ) from error
 
 
-async def _obey_signals(
-    path: str, mounted: trio.Event, everything: trio.CancelScope
-) -> None:
+async def _obey_signals(path: str, mounted: trio.Event, everything: trio.CancelScope) -> None:
     """End cleanly when told to: unmount, so that the kernel hands over what it holds."""
     with trio.open_signal_receiver(*_SIGNALS) as signals:
         async for number in signals:

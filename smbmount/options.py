@@ -1,7 +1,7 @@
 """The options of a mount: one row each.
 
-From the rows of `TABLE` come parsing, validation, the help text, the man page and the shell's completion.
-Names and meanings are mount.cifs's.
+From the rows of `TABLE` come parsing, validation, the help text, the man page and the shell's
+completion. Names and meanings are mount.cifs's.
 """
 
 import difflib

@@ -1,7 +1,7 @@
 """Signing on as nobody: NTLMSSP without a user ([MS-NLMP] 3.2.5.1.2, "anonymous").
 
-pyspnego has no anonymous credential, and there is nothing secret to compute: the AUTHENTICATE message
-names no user and proves nothing.
+pyspnego has no anonymous credential, and there is nothing secret to compute: the AUTHENTICATE
+message names no user and proves nothing.
 """
 
 from struct import Struct

@@ -23,7 +23,7 @@ import trio
 from smbmount.proto.compound import join, split
 from smbmount.proto.echo import CancelRequest, EchoRequest
 from smbmount.proto.errors import MalformedMessage
-from smbmount.proto.header import HEADER_SIZE, Command, Header, HeaderFlags
+from smbmount.proto.header import Command, Header, HeaderFlags
 from smbmount.proto.negotiate import Dialect
 from smbmount.proto.sealing import SealBroken, Sealer, TransformHeader, is_transform
 from smbmount.proto.signing import Signer
@@ -113,8 +113,9 @@ class _Pending:
 class Connection:
     """A negotiated or negotiating connection. `run` must be running for anything to move."""
 
-    def __init__(self, wire: Wire, *, label: str, timeout: float, echo_interval: float,
-                 max_credits: int) -> None:
+    def __init__(
+        self, wire: Wire, *, label: str, timeout: float, echo_interval: float, max_credits: int
+    ) -> None:
         self.label = label  # //server, for logs and messages
         self.dialect: Dialect | None = None  # None until negotiated
         self.multi_credit = False
@@ -217,9 +218,10 @@ class Connection:
     ) -> list[Answer]:
         """Send `requests` as one related compound and return their final answers.
 
-        `sign` and `seal` ask for more than the session's rules do. `observe` sees the bytes as they go (for the preauthentication hash). If the caller is
-        cancelled, `on_late` is given the answers when they come after all. Raises
-        ConnectionLost, TimedOut, and CreditShortage if the server's window cannot pay for them.
+        `sign` and `seal` ask for more than the session's rules do. `observe` sees the bytes as
+        they go (for the preauthentication hash). If the caller is cancelled, `on_late` is given
+        the answers when they come after all. Raises ConnectionLost, TimedOut, and CreditShortage
+        if the server's window cannot pay for them.
         """
         if self.lost is not None:
             raise self.lost
@@ -228,8 +230,9 @@ class Connection:
         if self.lost is not None:
             raise self.lost
         chain = _Chain([None] * len(requests), len(requests))
-        ids = self._submit(requests, charges, first_id, chain, security, tree_id, sign, seal,
-                           flags, observe)
+        ids = self._submit(
+            requests, charges, first_id, chain, security, tree_id, sign, seal, flags, observe
+        )
         try:
             await self._wait(chain, ids, deadline)
         except (trio.Cancelled, TimedOut):
@@ -295,7 +298,14 @@ class Connection:
             if data is not None:
                 messages[-1].append(data)
             self._pending[message_id] = _Pending(
-                request.COMMAND, charge, chain, place, security, signer is not None, sealed, tree_id,
+                request.COMMAND,
+                charge,
+                chain,
+                place,
+                security,
+                signer is not None,
+                sealed,
+                tree_id,
                 now,
             )
             ids.append(message_id)
@@ -309,7 +319,8 @@ class Connection:
         for watcher in self.observers:
             watcher("out", memoryview(b"".join(parts)))
         if sealed:
-            assert security is not None and security.sealer is not None
+            assert security is not None
+            assert security.sealer is not None
             parts = list(security.sealer.seal(parts))
         self._wire.send(parts)
         self._busy.set()
@@ -409,8 +420,13 @@ class Connection:
             raise MalformedMessage("header", "Command", int(header.command))
         self._check_protection(header, message, entry, opened_by)
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s <- [%d] %s %s", self.label, header.message_id,
-                       entry.command.name, name_of(header.status))
+            _log.debug(
+                "%s <- [%d] %s %s",
+                self.label,
+                header.message_id,
+                entry.command.name,
+                name_of(header.status),
+            )
         self.credits.grant(header.credits)
         if header.status == NtStatus.STATUS_PENDING and header.flags & HeaderFlags.ASYNC_COMMAND:
             if entry.async_id:
@@ -455,7 +471,8 @@ class Connection:
             raise MalformedMessage(entry.command.name, "encryption", "missing")
         if not entry.signed:
             return
-        assert security is not None and security.signer is not None
+        assert security is not None
+        assert security.signer is not None
         if header.session_id != security.session_id:
             raise MalformedMessage(entry.command.name, "SessionId", header.session_id)
         if header.status == NtStatus.STATUS_PENDING:

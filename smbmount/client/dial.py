@@ -118,9 +118,7 @@ async def _negotiate(
         negotiated = await negotiate(connection, settings)
     except ConnectionLost as lost:
         raise await _explain(lost, wire, settings) from lost
-    connection.set_frame_limit(
-        max(negotiated.max_read, negotiated.max_transact) + _FRAME_OVERHEAD
-    )
+    connection.set_frame_limit(max(negotiated.max_read, negotiated.max_transact) + _FRAME_OVERHEAD)
     return negotiated
 
 

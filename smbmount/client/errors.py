@@ -23,9 +23,7 @@ class ServerError(ClientError):
 
     def __init__(self, status: int, command: Command, path: str = "") -> None:
         where = f" of {path!r}" if path else ""
-        super().__init__(
-            errno_of(status), f"{command.name}{where} failed with {name_of(status)}"
-        )
+        super().__init__(errno_of(status), f"{command.name}{where} failed with {name_of(status)}")
         self.status = status
         self.command = command
         self.path = path

@@ -1,8 +1,8 @@
 """NEGOTIATE: what both sides can do, and proof that nobody talked us down.
 
-[MS-SMB2] 3.2.4.2.2 and 3.2.5.2. Everything the client offers is in `offer`; everything it insists on
-is in `accept`. For 3.1.1 the preauthentication hash protects the outcome; for older dialects
-`tree.py` asks again over the signed session (FSCTL_VALIDATE_NEGOTIATE_INFO).
+[MS-SMB2] 3.2.4.2.2 and 3.2.5.2. Everything the client offers is in `offer`; everything it
+insists on is in `accept`. For 3.1.1 the preauthentication hash protects the outcome; for older
+dialects `tree.py` asks again over the signed session (FSCTL_VALIDATE_NEGOTIATE_INFO).
 """
 
 import secrets
@@ -107,9 +107,7 @@ async def negotiate(connection: Connection, settings: ConnectionSettings) -> Neg
             f"({_spoken(settings)}); try another vers="
         )
     if answer.status != NtStatus.STATUS_SUCCESS:
-        raise MountRefused(
-            f"{connection.label} refused to negotiate: {name_of(answer.status)}"
-        )
+        raise MountRefused(f"{connection.label} refused to negotiate: {name_of(answer.status)}")
     response = NegotiateResponse.unpack(answer.message)
     preauth = PreauthHash().update(sent[0]).update(bytes(answer.message))
     agreed = accept(connection.label, settings, request, response, preauth)
@@ -197,9 +195,7 @@ def _algorithms(
     if not hashed:
         raise MountRefused(f"{label} negotiated 3.1.1 without preauthentication integrity")
     if SigningCapabilities not in seen and algorithm not in settings.signing_algorithms:
-        raise MountRefused(
-            f"{label} signs with AES-CMAC only, which these options exclude"
-        )
+        raise MountRefused(f"{label} signs with AES-CMAC only, which these options exclude")
     return cipher, algorithm
 
 

@@ -269,7 +269,9 @@ class OpenFile:
     async def _set(self, request: SetInfoRequest) -> None:
         await self._tree.call(request, SetInfoResponse, self.path)
 
-    async def batches(self, first: Answer | None = None) -> AsyncGenerator[list[DirectoryEntry], None]:
+    async def batches(
+        self, first: Answer | None = None
+    ) -> AsyncGenerator[list[DirectoryEntry], None]:
         """The directory's entries, a server's answer at a time, without "." and ".."."""
         answer = first
         while True:

@@ -1,4 +1,4 @@
-"""A session: signing on, staying signed on, and the keys that follow ([MS-SMB2] 3.2.4.2.3, 3.2.5.3)."""
+"""A session: signing on, staying so, and the keys ([MS-SMB2] 3.2.4.2.3, 3.2.5.3)."""
 
 import logging
 from collections.abc import Sequence
@@ -90,9 +90,7 @@ class Session:
         auth = Authenticator(self._credentials, self._settings.host)
         answer, preauth = await self._authenticate(auth, security, preauth)
         response = SessionSetupResponse.unpack(answer.message)
-        self.guest = bool(
-            response.session_flags & (SessionFlags.IS_GUEST | SessionFlags.IS_NULL)
-        )
+        self.guest = bool(response.session_flags & (SessionFlags.IS_GUEST | SessionFlags.IS_NULL))
         self._refuse_unwanted_guest(response)
         if not self.guest:
             self._arm(security, auth.session_key, preauth, response, answer)
@@ -207,12 +205,12 @@ class Session:
         )
         # The last answer is signed with the new key: for 3.1.1 that is the proof that nobody
         # changed a byte since NEGOTIATE.
-        if security.sign or agreed.dialect >= Dialect.SMB_3_1_1:
-            if not security.signer.verify(last.message):
-                raise MountRefused(
-                    f"{self.connection.label} could not prove that it knows the password: the "
-                    "signature of its answer is wrong or missing; somebody may be in between"
-                )
+        proof_is_due = security.sign or agreed.dialect >= Dialect.SMB_3_1_1
+        if proof_is_due and not security.signer.verify(last.message):
+            raise MountRefused(
+                f"{self.connection.label} could not prove that it knows the password: the "
+                "signature of its answer is wrong or missing; somebody may be in between"
+            )
         wanted = bool(response.session_flags & SessionFlags.ENCRYPT_DATA)
         if (wanted or self._settings.seal) and security.sealer is None:
             raise MountRefused(

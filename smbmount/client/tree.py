@@ -8,6 +8,7 @@ cannot pay for goes as single requests.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
 from smbmount.proto.close import CloseRequest
@@ -83,9 +84,10 @@ class Tree:
                     "(a guest has no key, and dialects before 3.0 have no encryption)"
                 )
             self._seal = True
-        if security.signer is not None and Dialect(
-            self.session.negotiated.dialect
-        ) < Dialect.SMB_3_1_1:
+        if (
+            security.signer is not None
+            and Dialect(self.session.negotiated.dialect) < Dialect.SMB_3_1_1
+        ):
             await self._validate_negotiation()
 
     async def _validate_negotiation(self) -> None:
@@ -207,7 +209,7 @@ class Tree:
         for answer in answers:
             if answer.header.command == Command.CREATE and answer.status == 0:
                 file_id = CreateResponse.unpack(answer.message).file_id
-                self.connection.in_background(lambda: self._close_quietly(file_id))
+                self.connection.in_background(partial(self._close_quietly, file_id))
 
     async def _close_quietly(self, file_id: FileId) -> None:
         try:

@@ -1,5 +1,5 @@
 """Floor 3: FUSE requests on one side, a share on the other.
 
-`operations.py` is what pyfuse3 calls; `serve.py` runs it. Everything else has a room of its own. May
-import `smbmount.client` and the values of `smbmount.proto`, nothing higher.
+`operations.py` is what pyfuse3 calls; `serve.py` runs it. Everything else has a room of its own.
+May import `smbmount.client` and the values of `smbmount.proto`, nothing higher.
 """

@@ -1,8 +1,8 @@
 """Directories that applications list.
 
-The server's answers are passed on as they come: a directory of any size takes the memory of one answer.
-The offset that telldir(3) gives is the entry's place in the listing; going on from the last entry
-is what every reader does, and a reader that goes back makes the listing start anew.
+The server's answers are passed on as they come: a directory of any size takes the memory of one
+answer. The offset that telldir(3) gives is the entry's place in the listing; going on from the
+last entry is what every reader does, and a reader that goes back makes the listing start anew.
 """
 
 from collections import deque

@@ -5,9 +5,9 @@ hard links. A few files cannot have theirs: the server has no ids (0), the id is
 root (1), or it belongs to another living node of another kind, which means that the server gave the
 number away again. Those get a number of ours, from 2**63 up.
 
-A node keeps its links: the directories it is in, and under which names. Its path is built by walking
-up, so renaming a directory moves all that is below it at once. The root has no link; a node that
-lost its last one was unlinked, and is reached through its open files only.
+A node keeps its links: the directories it is in, and under which names. Its path is built by
+walking up, so renaming a directory moves all that is below it at once. The root has no link; a
+node that lost its last one was unlinked, and is reached through its open files only.
 
 A node lives while the kernel holds lookups on it, a file of it is open, or a node below it lives.
 """
@@ -122,8 +122,10 @@ class InodeTable:
             return self._new(number, stat)
         if node.stat.is_directory == stat.is_directory:
             return node
-        if known is not None and known.stat.file_id == number and (
-            known.stat.is_directory == stat.is_directory
+        if (
+            known is not None
+            and known.stat.file_id == number
+            and (known.stat.is_directory == stat.is_directory)
         ):
             return known
         return self._new(self._next_own(), stat)
@@ -200,5 +202,3 @@ class InodeTable:
 
 def _same_file(one: FileStat, other: FileStat) -> bool:
     return one.file_id == other.file_id and one.created == other.created
-
-

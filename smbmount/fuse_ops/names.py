@@ -1,9 +1,9 @@
 """File names: bytes for Linux, UTF-16 text for the server.
 
-Linux allows every byte but "/" and zero, SMB forbids some characters ([MS-FSCC] 2.1.5). The forbidden
-ones go to the Unicode private use area and back, as Services for Mac began and mount.cifs's `mapposix`
-does: ":" becomes U+F022 on the server, and comes back as ":". A space or a dot is
-forbidden at a name's end only.
+Linux allows every byte but "/" and zero, SMB forbids some characters ([MS-FSCC] 2.1.5). The
+forbidden ones go to the Unicode private use area and back, as Services for Mac began and
+mount.cifs's `mapposix` does: ":" becomes U+F022 on the server, and comes back as ":". A space or
+a dot is forbidden at a name's end only.
 """
 
 import errno

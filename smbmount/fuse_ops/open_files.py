@@ -1,8 +1,8 @@
 """Files that applications hold open, by the handles that the kernel knows them by.
 
-A write is answered when the server has it: without a lease nothing may be gathered here, for another
-client could read the file meanwhile. Reads go through the file's read-ahead, which every write of
-this mount to the same file empties.
+A write is answered when the server has it: without a lease nothing may be gathered here, for
+another client could read the file meanwhile. Reads go through the file's read-ahead, which every
+write of this mount to the same file empties.
 """
 
 import os

@@ -1,8 +1,8 @@
 """The operations that pyfuse3 calls, one method each.
 
-Thin by design: find the node, call the piece that knows, answer. What must hold between two awaits: a
-node that is used across one is either held by the kernel (it asked about it) or by `opens`;
-paths are built right before the call that needs them.
+Thin by design: find the node, call the piece that knows, answer. What must hold between two
+awaits: a node that is used across one is either held by the kernel (it asked about it) or by
+`opens`; paths are built right before the call that needs them.
 """
 
 import errno
@@ -77,9 +77,7 @@ class Operations(pyfuse3.Operations):
             self._inodes.forget(number, lookups)
 
     @answered
-    async def getattr(
-        self, inode: int, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
+    async def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         """The metadata now."""
         node = self._inodes.get(inode)
         node.stat = await self._stat(node)
@@ -135,9 +133,7 @@ class Operations(pyfuse3.Operations):
                 opened.readahead.drop()
 
     @answered
-    async def access(
-        self, inode: int, mode: int, ctx: pyfuse3.RequestContext
-    ) -> bool:
+    async def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
         """The kernel checks permissions itself (default_permissions); the node must exist."""
         return self._inodes.get(inode) is not None
 
@@ -157,9 +153,7 @@ class Operations(pyfuse3.Operations):
     # -- directories --------------------------------------------------------------------
 
     @answered
-    async def opendir(
-        self, inode: int, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.FileHandleT:
+    async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileHandleT:
         """Nothing is opened on the server before the first entry is asked for."""
         self._last_directory += 1
         directory = OpenDirectory(self._inodes.get(inode), self._share)
@@ -207,16 +201,12 @@ class Operations(pyfuse3.Operations):
         return self._told(self._inodes.meet(parent, there, stat))
 
     @answered
-    async def rmdir(
-        self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
-    ) -> None:
+    async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Remove an empty directory."""
         await self._remove(parent_inode, name, directory=True)
 
     @answered
-    async def unlink(
-        self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
-    ) -> None:
+    async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Remove a file's name."""
         await self._remove(parent_inode, name, directory=False)
 
@@ -290,9 +280,7 @@ class Operations(pyfuse3.Operations):
     # -- files --------------------------------------------------------------------------
 
     @answered
-    async def open(
-        self, inode: int, flags: int, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.FileInfo:
+    async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         """Open a file that is there. The kernel's pages of it are dropped: nothing vouches
         for them without a lease."""
         node = self._inodes.get(inode)

@@ -1,12 +1,12 @@
 """Read-ahead for one open file: what a sequential reader wants next is here before it asks.
 
-The file is cut into chunks on a fixed grid. Once two requests in a row follow each other, chunks ahead
-of the reader are fetched, more of them the longer it stays sequential; a slice of a chunk is
-answered as it is, uncopied. A reader that jumps pays for its own bytes only.
+The file is cut into chunks on a fixed grid. Once two requests in a row follow each other, chunks
+ahead of the reader are fetched, more of them the longer it stays sequential; a slice of a chunk
+is answered as it is, uncopied. A reader that jumps pays for its own bytes only.
 
-Chunks are as old as they may be: past `lifetime` seconds they are fetched again, and a write of ours
-drops them. The kernel's page cache, which has no lease either, keeps the same bound. An error of a
-chunk is raised to whoever asks for that range, and to nobody else.
+Chunks are as old as they may be: past `lifetime` seconds they are fetched again, and a write of
+ours drops them. The kernel's page cache, which has no lease either, keeps the same bound. An
+error of a chunk is raised to whoever asks for that range, and to nobody else.
 """
 
 from collections.abc import Awaitable, Callable
@@ -45,9 +45,7 @@ class _Chunk:
 class ReadAhead:
     """The window of one open file. `read` fetches for it; `nursery` holds what is on its way."""
 
-    def __init__(
-        self, read: Read, nursery: trio.Nursery, budget: Budget, lifetime: float
-    ) -> None:
+    def __init__(self, read: Read, nursery: trio.Nursery, budget: Budget, lifetime: float) -> None:
         self._read = read
         self._nursery = nursery
         self._budget = budget

@@ -282,9 +282,7 @@ def pack_contexts(contexts: Sequence[tuple[bytes, bytes | memoryview]]) -> bytes
         length = data_at + len(data)
         last = number == len(contexts) - 1
         following = 0 if last else length + padding(length, 8)
-        packed += _CONTEXT.pack(
-            following, start, len(name), 0, data_at if data else 0, len(data)
-        )
+        packed += _CONTEXT.pack(following, start, len(name), 0, data_at if data else 0, len(data))
         packed += name + bytes(data_at - start - len(name)) + data
         packed += bytes(0 if last else following - length)
     return bytes(packed)

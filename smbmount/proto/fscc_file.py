@@ -394,5 +394,3 @@ class FileRenameInformationEx:
             raise MalformedMessage("FileRenameInformationEx", "FileNameLength", length)
         name = data[start : start + length]
         return cls(text(name, "FileRenameInformationEx", "FileName"), flags)
-
-

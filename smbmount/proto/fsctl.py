@@ -22,9 +22,7 @@ class ValidateNegotiateInfoRequest:
 
     def pack(self) -> bytes:
         """The input."""
-        fixed = _QUESTION.pack(
-            self.capabilities, self.guid, self.security_mode, len(self.dialects)
-        )
+        fixed = _QUESTION.pack(self.capabilities, self.guid, self.security_mode, len(self.dialects))
         return fixed + b"".join(dialect.to_bytes(2, "little") for dialect in self.dialects)
 
     @classmethod

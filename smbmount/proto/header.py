@@ -93,9 +93,7 @@ class Header:
         )
         if self.flags & _ASYNC_COMMAND:
             return _ASYNC.pack(*start, self.async_id, self.session_id, self.signature)
-        return _SYNC.pack(
-            *start, self.process_id, self.tree_id, self.session_id, self.signature
-        )
+        return _SYNC.pack(*start, self.process_id, self.tree_id, self.session_id, self.signature)
 
     @classmethod
     def unpack(cls, message: memoryview) -> Self:

@@ -9,7 +9,9 @@ from .header import HEADER_SIZE
 _EMPTY = Struct("<HH")
 
 
-def fixed_part(message: memoryview, layout: Struct, name: str, structure_size: int) -> tuple[Any, ...]:
+def fixed_part(
+    message: memoryview, layout: Struct, name: str, structure_size: int
+) -> tuple[Any, ...]:
     """The fixed fields behind the header, StructureSize first, checked and left out.
 
     Raises MalformedMessage if the message is too short or StructureSize is another.

@@ -56,9 +56,7 @@ def _codes(values: Sequence[int]) -> bytes:
 def _take_codes(data: memoryview, at: int, count: int, name: str) -> tuple[int, ...]:
     if at + 2 * count > len(data):
         raise MalformedMessage(name, "count", count)
-    return tuple(
-        int.from_bytes(data[at + 2 * n : at + 2 * n + 2], "little") for n in range(count)
-    )
+    return tuple(int.from_bytes(data[at + 2 * n : at + 2 * n + 2], "little") for n in range(count))
 
 
 def _u16(data: memoryview, at: int, name: str) -> int:

@@ -93,9 +93,7 @@ class Sealer:
         nonce = self._counter.to_bytes(self._nonce_size, "little")
         size = sum(len(part) for part in parts)
         header = TransformHeader(bytes(16), nonce, size, _ENCRYPTED, self._session_id).pack()
-        sealed = memoryview(
-            self._out.encrypt(nonce, b"".join(parts), header[_AUTHENTICATED])
-        )
+        sealed = memoryview(self._out.encrypt(nonce, b"".join(parts), header[_AUTHENTICATED]))
         return [header[:4] + bytes(sealed[-_TAG:]) + header[20:], sealed[:-_TAG]]
 
     def unseal(self, frame: memoryview) -> memoryview:

@@ -1,4 +1,7 @@
-"""As much of SMB 1 as it takes to recognise a server that speaks nothing else ([MS-CIFS] 2.2.4.52)."""
+"""As much of SMB 1 as it takes to recognise a server that speaks nothing else.
+
+[MS-CIFS] 2.2.3.1, 2.2.4.52.
+"""
 
 from struct import Struct
 

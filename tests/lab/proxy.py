@@ -1,7 +1,7 @@
 """A forwarding TCP proxy that can delay, stall, cut and alter what passes.
 
-It runs in a thread with an event loop of its own; the test turns its knobs from outside. Frames of the
-server's can be handed to a function that returns what to pass on instead.
+It runs in a thread with an event loop of its own; the test turns its knobs from outside. Frames
+of the server's can be handed to a function that returns what to pass on instead.
 """
 
 import threading
@@ -77,10 +77,13 @@ class Proxy:
         with trio.CancelScope() as scope:
             self._open.add(scope)
             try:
-                async with client, await trio.open_tcp_stream(*self._server) as server:
-                    async with trio.open_nursery() as nursery:
-                        nursery.start_soon(self._forward, client, server, True, nursery)
-                        nursery.start_soon(self._forward, server, client, False, nursery)
+                async with (
+                    client,
+                    await trio.open_tcp_stream(*self._server) as server,
+                    trio.open_nursery() as nursery,
+                ):
+                    nursery.start_soon(self._forward, client, server, True, nursery)
+                    nursery.start_soon(self._forward, server, client, False, nursery)
             except* OSError:
                 pass
             finally:
