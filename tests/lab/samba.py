@@ -120,7 +120,7 @@ class SambaServer:
         words = {
             "workgroup": "LAB",
             "server role": "standalone server",
-            "interfaces": f"{self.address}/32",
+            "interfaces": f"{self.address}/8",
             "bind interfaces only": "yes",
             "smb ports": str(self.port),
             "private dir": str(self.directory / "private"),
