@@ -1,6 +1,5 @@
 """Starting servers so that they cannot outlive us."""
 
-import ctypes
 import os
 import signal
 import socket
@@ -9,33 +8,53 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
+# Waits until its standard input ends, which it does when we end in whatever way, then ends a process
+# group and removes a directory. A death signal would reach the first process of the group only.
+_GUARD = """
+read -r _
+kill -TERM -- -"$1" 2>/dev/null && sleep 1
+kill -KILL -- -"$1" 2>/dev/null
+rm -rf --one-file-system "$2"
+"""
+
+
+_guards: dict[int, "subprocess.Popen[bytes]"] = {}  # by the process id they watch over
 
 
 class DidNotStart(Exception):
     """A server did not come up; the text holds the end of its log."""
 
 
-def _die_with_parent() -> None:
-    """Runs in the child: the kernel ends it when the thread that started it ends."""
-    os.setsid()
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-
-
 def start(
-    command: Sequence[str], log: Path, environment: dict[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    environment: dict[str, str] | None = None,
+    *,
+    ours: Path | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Start a server in a session of its own, its output in `log`."""
+    """Start a server in a session of its own, its output in `log`.
+
+    If `ours` is given, the server ends with us even when we are killed, and that directory is
+    removed then.
+    """
     with log.open("ab") as out:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            preexec_fn=_die_with_parent,
+            start_new_session=True,
         )
+    if ours is not None:
+        _guards[process.pid] = subprocess.Popen(
+            ["sh", "-c", _GUARD, "guard", str(process.pid), str(ours)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    return process
 
 
 def wait_until(
@@ -52,6 +71,11 @@ def wait_until(
 
 def stop(process: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
     """End a process and all of its session."""
+    guard = _guards.pop(process.pid, None)
+    if guard is not None:
+        # A guard that goes on would end whatever gets this process id later.
+        guard.kill()
+        guard.communicate()
     group = process.pid
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:

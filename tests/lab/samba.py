@@ -37,15 +37,41 @@ SHARES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def ensure_user() -> None:
-    """Samba's users need an account of the system; make it once. Needs root."""
+def has_user() -> bool:
+    """True if this machine has the account that the lab's files belong to."""
     try:
         pwd.getpwnam(USER)
     except KeyError:
+        return False
+    return True
+
+
+def ensure_user() -> None:
+    """Samba's users need an account of the system; make it once. Needs root."""
+    if not has_user():
         subprocess.run(
             ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", USER],
             check=True,
         )
+
+
+def remove_user() -> None:
+    """Take the account away again."""
+    if has_user():
+        subprocess.run(["userdel", USER], check=True)
+
+
+def account() -> tuple[int, int]:
+    """User and group id of the lab's account."""
+    entry = pwd.getpwnam(USER)
+    return entry.pw_uid, entry.pw_gid
+
+
+def version() -> tuple[int, int]:
+    """The installed Samba's: (4, 22)."""
+    told = subprocess.run(["smbd", "--version"], check=True, capture_output=True, text=True)
+    major, minor, *_ = told.stdout.split()[1].split(".")
+    return int(major), int(minor)
 
 
 def _address() -> str:
@@ -73,6 +99,7 @@ class SambaServer:
     options: Mapping[str, str] = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: dict(SHARES))
     port: int = 0
+    outlives_us: bool = False  # stays up when we end; else it goes, even if we are killed
 
     def __post_init__(self) -> None:
         self.address = _address()
@@ -103,8 +130,15 @@ class SambaServer:
             raise
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._clean()
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None or not self.outlives_us:
+            self._clean()
+
+    @property
+    def pid(self) -> int:
+        """Of the main smbd, whose process group all of them are in."""
+        assert self._process is not None
+        return self._process.pid
 
     def _clean(self) -> None:
         self.stop()
@@ -141,11 +175,10 @@ class SambaServer:
             **self.options,
         }
         lines = ["[global]", *(f"  {name} = {value}" for name, value in words.items())]
-        account = pwd.getpwnam(USER)
         for share, extra in self.shares.items():
             path = self.path_of(share)
             path.mkdir()
-            os.chown(path, account.pw_uid, account.pw_gid)
+            os.chown(path, *account())
             told = {"path": str(path), "read only": "no", **extra}
             lines += [f"[{share}]", *(f"  {name} = {value}" for name, value in told.items())]
         self.config.write_text("\n".join(lines) + "\n")
@@ -164,7 +197,9 @@ class SambaServer:
         """Start smbd, and wait until it answers. Raises DidNotStart."""
         log = self.directory / "log" / "start"
         self._process = processes.start(
-            ["smbd", "--foreground", "--no-process-group", f"--configfile={self.config}"], log
+            ["smbd", "--foreground", "--no-process-group", f"--configfile={self.config}"],
+            log,
+            ours=None if self.outlives_us else self.directory,
         )
         processes.wait_until(lambda: processes.listens(self.address, self.port), self._process, log)
 
