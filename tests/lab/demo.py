@@ -91,8 +91,8 @@ def _write_stop(
     stop = directory / "stop"
     lines = [
         f"umount {mountpoint} 2>/dev/null",
-        f"kill -TERM -- -{server.pid}",
-        f"while kill -0 -- -{server.pid} 2>/dev/null; do sleep 0.1; done",
+        f"kill -s TERM -- -{server.pid}",
+        f"while kill -s 0 -- -{server.pid} 2>/dev/null; do sleep 0.1; done",
         f"rm -rf --one-file-system {server.directory} {directory}",
     ]
     if new_account:

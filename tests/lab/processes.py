@@ -12,8 +12,8 @@ from pathlib import Path
 # group and removes a directory. A death signal would reach the first process of the group only.
 _GUARD = """
 read -r _
-kill -TERM -- -"$1" 2>/dev/null && sleep 1
-kill -KILL -- -"$1" 2>/dev/null
+kill -s TERM -- "-$1" 2>/dev/null && sleep 1
+kill -s KILL -- "-$1" 2>/dev/null
 rm -rf --one-file-system "$2"
 """
 
