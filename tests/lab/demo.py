@@ -85,9 +85,7 @@ def _run(*words: str | Path) -> None:
     subprocess.run(words, check=True)
 
 
-def _write_stop(
-    server: SambaServer, directory: Path, mountpoint: Path, new_account: bool
-) -> Path:
+def _write_stop(server: SambaServer, directory: Path, mountpoint: Path, new_account: bool) -> Path:
     stop = directory / "stop"
     lines = [
         f"umount {mountpoint} 2>/dev/null",
