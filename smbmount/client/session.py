@@ -90,7 +90,10 @@ class Session:
         auth = Authenticator(self._credentials, self._settings.host)
         answer, preauth = await self._authenticate(auth, security, preauth)
         response = SessionSetupResponse.unpack(answer.message)
-        self.guest = bool(response.session_flags & (SessionFlags.IS_GUEST | SessionFlags.IS_NULL))
+        # Samba does not flag an anonymous session, but nobody has no key there either.
+        self.guest = self._credentials.anonymous or bool(
+            response.session_flags & (SessionFlags.IS_GUEST | SessionFlags.IS_NULL)
+        )
         self._refuse_unwanted_guest(response)
         if not self.guest:
             self._arm(security, auth.session_key, preauth, response, answer)
