@@ -64,6 +64,7 @@ def mount(
     flags: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
+    command: Sequence[str] = COMMAND,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command. The password goes through the environment."""
     env = {**os.environ, **(environment or {})}
@@ -72,7 +73,7 @@ def mount(
         env["PASSWD"] = password
     words = ["-o", ",".join(options)] if options else []
     return subprocess.run(
-        [*prefix, *COMMAND, source, str(mountpoint), *words, *flags],
+        [*prefix, *command, source, str(mountpoint), *words, *flags],
         capture_output=True,
         text=True,
         env=env,

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-# Waits until its standard input ends, which it does when we end in whatever way, then ends a process
-# group and removes a directory. A death signal would reach the first process of the group only.
+# Waits until its standard input ends, which it does when we end in whatever way, then ends a
+# process group and removes a directory. A death signal would reach the group's first process only.
 _GUARD = """
 read -r _
 kill -s TERM -- "-$1" 2>/dev/null && sleep 1

@@ -117,7 +117,7 @@ class SambaServer:
 
     def log(self) -> str:
         """All the server has logged."""
-        logs = sorted((self.directory / "log").iterdir())
+        logs = sorted(path for path in (self.directory / "log").iterdir() if path.is_file())
         return "\n".join(log.read_text("utf-8", "replace") for log in logs)
 
     def __enter__(self) -> Self:
@@ -170,7 +170,7 @@ class SambaServer:
             "load printers": "no",
             "printcap name": "/dev/null",
             "map to guest": "Bad User",
-            "guest account": USER,
+            "guest account": "nobody",
             "disable netbios": "yes",
             **self.options,
         }

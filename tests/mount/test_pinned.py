@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.lab.samba import CIPHERS, DIALECTS, SIGNING, SambaServer, pinned
 from tests.lab.mounts import mounted
+from tests.lab.samba import CIPHERS, DIALECTS, SIGNING, SambaServer, pinned
 
 _SIZE = 64 << 20
 
