@@ -128,7 +128,7 @@ async def _explain(
     """Why a connection ended instead of negotiating."""
     where = f"{settings.address or settings.host} port {settings.port}"
     greeting = wire.greeting
-    if greeting.startswith(b"HTTP/"):
+    if greeting.startswith((b"HTTP/", b"<")):  # HTTP 0.9, or an error, begins with the page itself
         return MountRefused(f"{where} answers as a web server (HTTP), not as a file server")
     if greeting[:2] in (b"\x15\x03", b"\x16\x03"):
         return MountRefused(f"{where} answers with TLS, not SMB; is this the right port?")
