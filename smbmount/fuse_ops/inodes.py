@@ -10,12 +10,19 @@ walking up, so renaming a directory moves all that is below it at once. The root
 node that lost its last one was unlinked, and is reached through its open files only.
 
 A node lives while the kernel holds lookups on it, a file of it is open, or a node below it lives.
+
+An answer about a name can be overtaken: the server looked before this mount renamed or removed the
+name, and is heard after. Whoever asks takes a `Watch` on the name first, and asks again if it was
+changed meanwhile.
 """
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import trio
 
 from smbmount.client.attributes import FileStat
 
@@ -31,13 +38,13 @@ _OWN_NUMBERS = 1 << 63
 class Unlinked(Exception):
     """The node has no name any more."""
 
-    errno = errno.ENOENT
+    errno = errno.ESTALE
 
 
 class Inode:
     """One file or directory of the share."""
 
-    __slots__ = ("__weakref__", "children", "links", "lookups", "number", "opens", "stat")
+    __slots__ = ("changed_at", "children", "links", "lookups", "number", "opens", "stat")
 
     def __init__(self, number: int, stat: FileStat) -> None:
         self.number = number
@@ -46,6 +53,7 @@ class Inode:
         self.links: list[tuple[Inode, str]] = []
         self.children = 0  # links that other nodes have in this one
         self.opens: list[OpenNode] = []
+        self.changed_at = 0.0  # when this mount last changed content or metadata, by trio's clock
 
     def __repr__(self) -> str:
         where = self.path if self.links or self.number == ROOT else "unlinked"
@@ -68,6 +76,21 @@ class Inode:
         """The path of something in this directory. Raises Unlinked."""
         return child(self.path, name)
 
+    def content_changed(self) -> None:
+        """This mount changed the bytes: nobody's read-ahead of them is right any more."""
+        self.changed_at = trio.current_time()
+        for opened in self.opens:
+            opened.readahead.drop()
+
+
+class Watch:
+    """Whether a name was changed by this mount since somebody asked about it."""
+
+    __slots__ = ("changed",)
+
+    def __init__(self) -> None:
+        self.changed = False
+
 
 class InodeTable:
     """All nodes of a mount."""
@@ -78,6 +101,7 @@ class InodeTable:
         self._by_number: dict[int, Inode] = {ROOT: self.root}
         self._by_link: dict[tuple[int, str], Inode] = {}
         self._own_number = _OWN_NUMBERS
+        self._watches: dict[tuple[int, str], list[Watch]] = {}
 
     def __len__(self) -> int:
         return len(self._by_number)
@@ -86,12 +110,32 @@ class InodeTable:
         return iter(list(self._by_number.values()))
 
     def get(self, number: int) -> Inode:
-        """The node of a number. Raises KeyError for one the kernel cannot know."""
-        return self._by_number[number]
+        """The node of a number. Raises Unlinked for one that the kernel should have forgotten."""
+        try:
+            return self._by_number[number]
+        except KeyError:
+            raise Unlinked from None
 
     def find(self, parent: Inode, name: str) -> Inode | None:
         """The node last seen under a name, if it lives."""
         return self._by_link.get((parent.number, name))
+
+    @contextmanager
+    def watch(self, parent: Inode, name: str) -> Iterator[Watch]:
+        """Learn of changes that this mount makes to a name, as long as the context lasts."""
+        watch = Watch()
+        watching = self._watches.setdefault((parent.number, name), [])
+        watching.append(watch)
+        try:
+            yield watch
+        finally:
+            watching.remove(watch)
+            if not watching:
+                self._watches.pop((parent.number, name), None)
+
+    def _changed(self, parent: Inode, name: str) -> None:
+        for watch in self._watches.get((parent.number, name), ()):
+            watch.changed = True
 
     def meet(self, parent: Inode, name: str, stat: FileStat) -> Inode:
         """The node for what the server just showed under a name, made or brought up to date.
@@ -102,36 +146,40 @@ class InodeTable:
         node = self._node_for(known, stat)
         if known is not node:
             if known is not None:
-                self.unlink(parent, name)
+                self.lose(parent, name)
+            if stat.is_directory:
+                self._leave_old_place(node, parent)
             self._link(node, parent, name)
-        if stat.links < node.stat.links and stat.links == 1:
+        elif len(node.links) > 1:  # a path is built from the name that was seen last
+            node.links.remove((parent, name))
+            node.links.append((parent, name))
+        if stat.links < node.stat.links and stat.links == 1 and _same_file(stat, node.stat):
             # A listing does not count links; what a stat said before still holds.
-            stat = replace(stat, links=node.stat.links) if _same_file(stat, node.stat) else stat
+            stat = replace(stat, links=node.stat.links)
         node.stat = stat
         return node
 
+    def made(self, parent: Inode, name: str, stat: FileStat) -> Inode:
+        """`meet`, for a name that this mount made just now."""
+        self._changed(parent, name)
+        return self.meet(parent, name, stat)
+
     def _node_for(self, known: Inode | None, stat: FileStat) -> Inode:
         number = stat.file_id
-        if number <= ROOT or number >= _OWN_NUMBERS:
-            # No usable id: the same name and kind is the same node.
-            if known is not None and known.stat.is_directory == stat.is_directory:
-                return known
-            return self._new(self._next_own(), stat)
-        node = self._by_number.get(number)
-        if node is None:
-            return self._new(number, stat)
-        if node.stat.is_directory == stat.is_directory:
-            return node
-        if (
-            known is not None
-            and known.stat.file_id == number
-            and (known.stat.is_directory == stat.is_directory)
-        ):
+        if number > ROOT:
+            node = self._by_number.get(number)
+            if node is not None and _is_it(node, stat):
+                return node
+            if node is None and not (known is not None and _is_it(known, stat)):
+                return self._new(number, stat)
+        # No usable id: the same name and kind is the same node.
+        if known is not None and _is_it(known, stat):
             return known
         return self._new(self._next_own(), stat)
 
     def _next_own(self) -> int:
-        self._own_number += 1
+        while self._own_number in self._by_number:  # the server's ids may come this high
+            self._own_number += 1
         return self._own_number
 
     def _new(self, number: int, stat: FileStat) -> Inode:
@@ -144,35 +192,55 @@ class InodeTable:
         parent.children += 1
         self._by_link[parent.number, name] = node
 
-    def unlink(self, parent: Inode, name: str) -> Inode | None:
-        """A name is gone; the node it had, or None."""
+    def _leave_old_place(self, node: Inode, parent: Inode) -> None:
+        """A directory has one name: seen elsewhere, another client has moved it.
+
+        If it is now below what we take for its own child, that child was moved too. Without a cut
+        there, paths would go in circles.
+        """
+        node.lookups += 1  # or it could die here
+        for old, name in list(node.links):
+            self.lose(old, name)
+        above = parent
+        while above.links:
+            higher, name = above.links[-1]
+            if higher is node:
+                self.lose(node, name)
+                break
+            above = higher
+        node.lookups -= 1
+
+    def lose(self, parent: Inode, name: str) -> None:
+        """The server has a name no more; not this mount's doing."""
         node = self._by_link.pop((parent.number, name), None)
         if node is None:
-            return None
-        node.links = [link for link in node.links if link[0] is not parent or link[1] != name]
+            return
+        node.links.remove((parent, name))
         parent.children -= 1
         self.retire(node)
         self.retire(parent)
-        return node
 
-    def rename(self, parent: Inode, name: str, target: Inode, new_name: str) -> None:
-        """A name moved; what had the new one lost it."""
+    def unlink(self, parent: Inode, name: str) -> None:
+        """This mount removed a name."""
+        self._changed(parent, name)
+        self.lose(parent, name)
+
+    def rename(self, parent: Inode, name: str, target: Inode, new_name: str) -> Inode | None:
+        """This mount moved a name, and what had the new one lost it; the node, if it is known."""
+        self._changed(parent, name)
+        self._changed(target, new_name)
         node = self._by_link.get((parent.number, name))
-        displaced = self._by_link.get((target.number, new_name))
+        if (parent, name) == (target, new_name):
+            return node
         if node is None:
-            if displaced is not None:
-                self.unlink(target, new_name)
-            return
-        if displaced is node:  # "a" to "A", or two links of one file
-            if (parent, name) != (target, new_name):
-                self.unlink(parent, name)
-            return
-        if displaced is not None:
-            self.unlink(target, new_name)
+            self.lose(target, new_name)
+            return None
         node.lookups += 1  # or it could die between its two names
-        self.unlink(parent, name)
+        self.lose(target, new_name)
+        self.lose(parent, name)
         self._link(node, target, new_name)
         node.lookups -= 1
+        return node
 
     def forget(self, number: int, lookups: int) -> None:
         """The kernel dropped so many references."""
@@ -198,6 +266,15 @@ class InodeTable:
             if not parents:
                 return
             node = parents[0]
+
+
+def _is_it(node: Inode, stat: FileStat) -> bool:
+    """True if the server shows this node: the same id, and the same kind of thing."""
+    return (
+        node.number != ROOT
+        and node.stat.file_id == stat.file_id
+        and node.stat.is_directory == stat.is_directory
+    )
 
 
 def _same_file(one: FileStat, other: FileStat) -> bool:

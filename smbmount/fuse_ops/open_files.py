@@ -81,12 +81,7 @@ class OpenNode:
             return await self.file.write(offset, data)
         finally:
             # Even a write that failed may have changed something.
-            self.inode_changed()
-
-    def inode_changed(self) -> None:
-        """The file's content changed: nobody's read-ahead of it is right any more."""
-        for node in self.inode.opens:
-            node.readahead.drop()
+            self.inode.content_changed()
 
 
 class OpenTable:

@@ -2,33 +2,43 @@
 
 Thin by design: find the node, call the piece that knows, answer. What must hold between two
 awaits: a node that is used across one is either held by the kernel (it asked about it) or by
-`opens`; paths are built right before the call that needs them.
+`opens`; paths are built right before the call that needs them, and a call that finds nothing is
+made again if a rename of this mount moved the node meanwhile.
+
+A node whose path leads nowhere is ESTALE, not ENOENT: the kernel then looks the names up again,
+and finds what another client has moved.
 """
 
 import errno
 import os
 import stat as modes
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import pyfuse3
+import trio
 
 from smbmount.client.attributes import FileStat
 from smbmount.client.errors import ServerError
+from smbmount.client.open_file import OpenFile
 from smbmount.client.share import Share
 from smbmount.proto.create import CreateOptions, FileAttributes
 from smbmount.proto.filetime import from_unix_ns
 from smbmount.proto.status import NtStatus
 
 from .attributes import attributes_for, attributes_for_new, entry_of
-from .directories import OpenDirectory
+from .directories import DOTS, DirectoryTable, Listed, OpenDirectory
 from .errors import answered
-from .inodes import Inode, InodeTable
+from .inodes import Inode, InodeTable, Unlinked
 from .names import LONGEST, BadName, to_linux, to_server
 from .open_files import OpenTable, access_for, disposition_for, options_for
 from .readahead import Buffer
 from .settings import ViewSettings
 
 _BLOCK = 4096  # f_bsize, where the server's own unit is no multiple of it
+_KEPT = FileAttributes.HIDDEN | FileAttributes.SYSTEM
+
+T = TypeVar("T")
 
 
 class Operations(pyfuse3.Operations):
@@ -46,8 +56,12 @@ class Operations(pyfuse3.Operations):
         self._view = view
         self._inodes = inodes
         self._opens = opens
-        self._directories: dict[int, OpenDirectory] = {}
-        self._last_directory = 0
+        self._directories = DirectoryTable()
+        self.answering = trio.Event()
+
+    def init(self) -> None:
+        """The kernel has said hello: once this has returned, the mount answers."""
+        self.answering.set()
 
     # -- names and attributes -----------------------------------------------------------
 
@@ -58,19 +72,28 @@ class Operations(pyfuse3.Operations):
         """What a name is; the kernel counts one more reference to it."""
         parent = self._inodes.get(parent_inode)
         there = to_server(name)
-        try:
-            stat = await self._share.stat(parent.path_of(there))
-        except ServerError as error:
-            if error.errno == errno.ENOENT:
-                self._inodes.unlink(parent, there)
-            raise
-        return self._told(self._inodes.meet(parent, there, stat))
+        while True:
+            with self._inodes.watch(parent, there) as watch:
+                path = parent.path_of(there)
+                try:
+                    stat = await self._share.stat(path)
+                except ServerError as error:
+                    if error.errno != errno.ENOENT:
+                        raise
+                    await trio.lowlevel.checkpoint()  # a rename that was answered has its turn
+                    if watch.changed or parent.path_of(there) != path:
+                        continue
+                    self._inodes.lose(parent, there)
+                    raise
+                if not watch.changed:
+                    return self._told(self._inodes.meet(parent, there, stat))
 
     def _told(self, node: Inode) -> pyfuse3.EntryAttributes:
         """The entry for the kernel, which holds one more reference from now on."""
         node.lookups += 1
         return entry_of(node.number, node.stat, self._view)
 
+    @answered
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         """The kernel drops references."""
         for number, lookups in inode_list:
@@ -87,7 +110,23 @@ class Operations(pyfuse3.Operations):
         """From an open file if there is one, or a name that moved would be asked for."""
         if node.opens:
             return await node.opens[-1].file.query()
-        return await self._share.stat(node.path)
+        stat = await self._at(node, self._share.stat)
+        if _is_another(node.stat, stat):
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return stat
+
+    async def _at(self, node: Inode, work: Callable[[str], Awaitable[T]]) -> T:
+        """Do `work` at the node's path; again, if a rename of ours moved it meanwhile."""
+        while True:
+            path = node.path
+            try:
+                return await work(path)
+            except ServerError as error:
+                if error.errno != errno.ENOENT:
+                    raise
+                await trio.lowlevel.checkpoint()  # a rename that was answered has its turn
+                if node.path == path:
+                    raise pyfuse3.FUSEError(errno.ESTALE) from error
 
     @answered
     async def setattr(
@@ -104,33 +143,50 @@ class Operations(pyfuse3.Operations):
         and nothing happens, for tar and cp as root would fail otherwise.
         """
         node = self._inodes.get(inode)
-        if fields.update_size:
-            await self._set_size(node, attr.st_size, fh)
-        attributes = None
-        if fields.update_mode and not node.stat.is_directory:
-            node.stat = await self._stat(node)
-            attributes = attributes_for(attr.st_mode, FileAttributes(node.stat.attributes))
-        accessed = from_unix_ns(attr.st_atime_ns) if fields.update_atime else 0
-        written = from_unix_ns(attr.st_mtime_ns) if fields.update_mtime else 0
-        if attributes or accessed or written:
-            await self._share.set_basic(
-                node.path, accessed=accessed, written=written, attributes=attributes or 0
-            )
+        file = self._writer(node, fh)
+        try:
+            if fields.update_size:
+                await self._set_size(node, file, attr.st_size)
+            attributes = 0
+            if fields.update_mode and not node.stat.is_directory:
+                node.stat = await self._stat(node)
+                attributes = attributes_for(attr.st_mode, node.stat.attributes) or 0
+            accessed = from_unix_ns(attr.st_atime_ns) if fields.update_atime else 0
+            written = from_unix_ns(attr.st_mtime_ns) if fields.update_mtime else 0
+            if attributes or accessed or written:
+                await self._set_basic(node, file, accessed, written, attributes)
+        finally:
+            node.changed_at = trio.current_time()
         node.stat = await self._stat(node)
         return entry_of(node.number, node.stat, self._view)
 
-    async def _set_size(self, node: Inode, size: int, fh: int | None) -> None:
-        writer = next((opened for opened in node.opens if opened.writable), None)
+    def _writer(self, node: Inode, fh: int | None) -> OpenFile | None:
+        """An open file to change the node through: the caller's own, or another, or none."""
         if fh is not None and self._opens[fh].writable:
-            writer = self._opens[fh]
+            return self._opens[fh].file
+        return next((opened.file for opened in node.opens if opened.writable), None)
+
+    async def _set_size(self, node: Inode, file: OpenFile | None, size: int) -> None:
         try:
-            if writer is not None:
-                await writer.file.set_size(size)
+            if file is not None:
+                await file.set_size(size)
             else:
-                await self._share.set_size(node.path, size)
+                await self._at(node, lambda path: self._share.set_size(path, size))
         finally:
-            for opened in node.opens:
-                opened.readahead.drop()
+            node.content_changed()
+
+    async def _set_basic(
+        self, node: Inode, file: OpenFile | None, accessed: int, written: int, attributes: int
+    ) -> None:
+        if file is not None:
+            await file.set_basic(accessed=accessed, written=written, attributes=attributes)
+            return
+        await self._at(
+            node,
+            lambda path: self._share.set_basic(
+                path, accessed=accessed, written=written, attributes=attributes
+            ),
+        )
 
     @answered
     async def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
@@ -155,32 +211,66 @@ class Operations(pyfuse3.Operations):
     @answered
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileHandleT:
         """Nothing is opened on the server before the first entry is asked for."""
-        self._last_directory += 1
-        directory = OpenDirectory(self._inodes.get(inode), self._share)
-        self._directories[self._last_directory] = directory
-        return pyfuse3.FileHandleT(self._last_directory)
+        return self._directories.add(OpenDirectory(self._inodes.get(inode), self._share))
 
     @answered
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
-        """Names with attributes, as many as the kernel's buffer takes."""
+        """Names with attributes, as many as the kernel's buffer takes.
+
+        The first two are "." and "..", which the kernel takes without looking into them: they
+        count no reference.
+        """
         directory = self._directories[fh]
+        node = directory.inode
+        above = node.links[-1][0] if node.links else node
         async with directory.turn:
-            await directory.seek(start_id)
-            place = start_id
-            while (entry := await directory.peek()) is not None:
-                place += 1
-                try:
-                    name = to_linux(entry.name)
-                except BadName:
-                    directory.take()
-                    continue
-                node = self._inodes.meet(directory.inode, entry.name, entry.stat)
-                attributes = entry_of(node.number, node.stat, self._view)
-                if not pyfuse3.readdir_reply(token, pyfuse3.FileNameT(name), attributes, place):
-                    self._inodes.retire(node)
+            for place, (name, dots) in enumerate(((b".", node), (b"..", above))):
+                if start_id <= place:
+                    entry = entry_of(dots.number, dots.stat, self._view)
+                    if not pyfuse3.readdir_reply(token, pyfuse3.FileNameT(name), entry, place + 1):
+                        return
+            await directory.seek(max(start_id, DOTS) - DOTS)
+            while (listed := await directory.peek()) is not None:
+                if not await self._reply(token, directory, listed):
                     return
-                node.lookups += 1
-                directory.take()
+
+    async def _reply(
+        self, token: pyfuse3.ReaddirToken, directory: OpenDirectory, listed: Listed
+    ) -> bool:
+        """Give the kernel one entry; False if its buffer is full."""
+        try:
+            name = to_linux(listed.name)
+        except BadName:
+            directory.take()  # no name that Linux could ask for it by
+            return True
+        known = self._inodes.find(directory.inode, listed.name)
+        stat = listed.stat
+        if known is not None and self._is_newer(known, listed):
+            try:
+                stat = await self._stat(known)
+            except (ServerError, Unlinked, pyfuse3.FUSEError):
+                directory.removed(listed.name)  # somebody removed it, or it cannot be shown
+            if not directory.still_next(listed):
+                return True
+        node = self._inodes.meet(directory.inode, listed.name, stat)
+        entry = entry_of(node.number, stat, self._view)
+        if not pyfuse3.readdir_reply(
+            token, pyfuse3.FileNameT(name), entry, directory.at + DOTS + 1
+        ):
+            self._inodes.retire(node)
+            return False
+        node.lookups += 1
+        directory.take()
+        return True
+
+    def _is_newer(self, known: Inode, listed: Listed) -> bool:
+        """True if what a name means was changed here since the server listed it.
+
+        A file that is open here may be changing now; its handle knows best.
+        """
+        if known.changed_at >= listed.asked_at:
+            return True
+        return bool(known.opens) and known.stat.file_id == listed.stat.file_id
 
     @answered
     async def releasedir(self, fh: int) -> None:
@@ -198,7 +288,13 @@ class Operations(pyfuse3.Operations):
         parent = self._inodes.get(parent_inode)
         there = to_server(name)
         stat = await self._share.mkdir(parent.path_of(there))
-        return self._told(self._inodes.meet(parent, there, stat))
+        return self._told(self._made(parent, there, stat))
+
+    def _made(self, parent: Inode, name: str, stat: FileStat) -> Inode:
+        """The node of something that this mount made just now."""
+        node = self._inodes.made(parent, name, stat)
+        node.changed_at = trio.current_time()
+        return node
 
     @answered
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
@@ -223,6 +319,7 @@ class Operations(pyfuse3.Operations):
             await self._make_writable(path)
             await self._share.remove(path, directory=directory)
         self._inodes.unlink(parent, there)
+        self._directories.removed(parent, there)
 
     async def _make_writable(self, path: str) -> None:
         stat = await self._share.stat(path)
@@ -251,7 +348,10 @@ class Operations(pyfuse3.Operations):
             if not replace or not await self._make_way(error, target, new):
                 raise
             await self._share.rename(parent.path_of(old), target.path_of(new), replace=True)
-        self._inodes.rename(parent, old, target, new)
+        moved = self._inodes.rename(parent, old, target, new)
+        if moved is not None:
+            moved.changed_at = trio.current_time()
+        self._directories.removed(parent, old)
 
     async def _make_way(self, error: ServerError, target: Inode, name: str) -> bool:
         """SMB replaces neither a directory nor a read-only file; POSIX does. True to try again.
@@ -284,13 +384,26 @@ class Operations(pyfuse3.Operations):
         """Open a file that is there. The kernel's pages of it are dropped: nothing vouches
         for them without a lease."""
         node = self._inodes.get(inode)
-        file = await self._share.open(
-            node.path,
-            access_for(flags),
-            disposition_for(flags, create=False),
-            options=options_for(flags),
+        file = await self._at(
+            node,
+            lambda path: self._share.open(
+                path,
+                access_for(flags),
+                disposition_for(flags, create=False),
+                options=options_for(flags),
+                # To overwrite a hidden file one must say that it is one ([MS-FSA] 2.1.5.1.2).
+                attributes=node.stat.attributes & _KEPT,
+            ),
         )
+        if _is_another(node.stat, file.stat):
+            await file.close()
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return self._opened(node, file, flags)
+
+    def _opened(self, node: Inode, file: OpenFile, flags: int) -> pyfuse3.FileInfo:
         node.stat = file.stat
+        if flags & os.O_TRUNC:
+            node.content_changed()
         return pyfuse3.FileInfo(fh=self._opens.add(node, file, flags), keep_cache=False)
 
     @answered
@@ -312,9 +425,8 @@ class Operations(pyfuse3.Operations):
             options=options_for(flags),
             attributes=attributes_for_new(mode),
         )
-        node = self._inodes.meet(parent, there, file.stat)
-        entry = self._told(node)
-        return pyfuse3.FileInfo(fh=self._opens.add(node, file, flags), keep_cache=False), entry
+        node = self._made(parent, there, file.stat)
+        return self._opened(node, file, flags), self._told(node)
 
     @answered
     async def mknod(
@@ -333,7 +445,25 @@ class Operations(pyfuse3.Operations):
             attributes=attributes_for_new(mode),
         )
         await file.close()
-        return self._told(self._inodes.meet(parent, there, file.stat))
+        return self._told(self._made(parent, there, file.stat))
+
+    @answered
+    async def symlink(
+        self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Plain SMB has no symbolic links."""
+        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+
+    @answered
+    async def link(
+        self,
+        inode: int,
+        new_parent_inode: int,
+        new_name: bytes,
+        ctx: pyfuse3.RequestContext,
+    ) -> pyfuse3.EntryAttributes:
+        """Names are not added to files yet; ENOSYS would make the kernel never ask again."""
+        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
 
     @answered
     async def read(  # type: ignore[override]  # any buffer will do, pyfuse3 says bytes
@@ -353,7 +483,11 @@ class Operations(pyfuse3.Operations):
     @answered
     async def fsync(self, fh: int, datasync: bool) -> None:
         """Have the server put the file on its disk."""
-        await self._opens[fh].file.flush()
+        opened = self._opens[fh]
+        # A server flushes what was written through a handle that may write.
+        file = opened.file if opened.writable else self._writer(opened.inode, None)
+        if file is not None:
+            await file.flush()
 
     @answered
     async def release(self, fh: int) -> None:
@@ -362,6 +496,13 @@ class Operations(pyfuse3.Operations):
 
     async def close_all(self) -> None:
         """Close what is open when the mount ends."""
-        for directory in self._directories.values():
-            await directory.close()
-        await self._opens.release_all()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._directories.close_all)
+            nursery.start_soon(self._opens.release_all)
+
+
+def _is_another(known: FileStat, found: FileStat) -> bool:
+    """True if a path leads to another file by now: another client has put it there."""
+    if not known.file_id or not found.file_id:  # a server without ids
+        return known.is_directory != found.is_directory
+    return known.file_id != found.file_id

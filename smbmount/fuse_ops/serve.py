@@ -8,7 +8,6 @@ from pathlib import Path
 import pyfuse3
 import trio
 
-from smbmount.client.errors import ClientError
 from smbmount.client.share import Share
 
 from .inodes import InodeTable
@@ -19,19 +18,9 @@ from .settings import ViewSettings
 _log = logging.getLogger(__name__)
 
 _MOST_REQUESTS = 128  # of the kernel's in work at once
+_IDLE_TASKS = 8  # kept waiting for requests; beyond that, a task ends when it has nothing to do
 _GRACE = 1.0  # seconds for closing files when the mount has ended
 _READ_AHEAD_KB = 1024
-
-
-class _Ready(Operations):
-    """Operations that say when the kernel's first request, INIT, has come."""
-
-    on_init: Callable[[], None] | None = None
-
-    def init(self) -> None:
-        """The kernel has said hello: from here on the mount answers."""
-        if self.on_init is not None:
-            self.on_init()
 
 
 async def serve(
@@ -51,20 +40,43 @@ async def serve(
     inodes = InodeTable(await share.stat(""))
     async with trio.open_nursery() as nursery:
         opens = OpenTable(inodes, nursery, view.actimeo)
-        operations = _Ready(share, view, inodes, opens)
-        operations.on_init = ready
-        pyfuse3.init(operations, mountpoint, mount_options)
-        try:
-            await trio.to_thread.run_sync(_raise_kernel_readahead, mountpoint)
-            await pyfuse3.main(max_tasks=_MOST_REQUESTS)
-        finally:
-            with trio.move_on_after(_GRACE, shield=True):
-                try:
-                    await operations.close_all()
-                except ClientError as error:
-                    _log.debug("%s: closing at the end: %s", share.label, error)
-            nursery.cancel_scope.cancel()
-            pyfuse3.close(unmount=True)
+        operations = Operations(share, view, inodes, opens)
+        refusal = _mount(operations, mountpoint, mount_options)
+        if refusal is None:
+            nursery.start_soon(_greet, operations, mountpoint, ready)
+            try:
+                await pyfuse3.main(min_tasks=_IDLE_TASKS, max_tasks=_MOST_REQUESTS)
+            finally:
+                await _end(operations, share.label)
+                nursery.cancel_scope.cancel()
+                pyfuse3.close(unmount=True)
+    if refusal is not None:
+        raise refusal
+
+
+def _mount(operations: Operations, mountpoint: str, options: set[str]) -> RuntimeError | None:
+    """Make the mount; what is wrong if the kernel or fusermount3 refuses."""
+    try:
+        pyfuse3.init(operations, mountpoint, options)
+    except RuntimeError as error:
+        return error
+    return None
+
+
+async def _greet(operations: Operations, mountpoint: str, ready: Callable[[], None]) -> None:
+    """Say that the mount answers, once it does."""
+    await operations.answering.wait()
+    ready()
+    # Not earlier: the kernel's answer to our INIT sets the size anew.
+    await trio.to_thread.run_sync(_raise_kernel_readahead, mountpoint)
+
+
+async def _end(operations: Operations, label: str) -> None:
+    """Close all files, for as long as that is worth waiting for."""
+    with trio.move_on_after(_GRACE, shield=True) as patience:
+        await operations.close_all()
+    if patience.cancelled_caught:
+        _log.warning("%s: the server does not answer; it will close our files by itself", label)
 
 
 def _raise_kernel_readahead(mountpoint: str) -> None:
