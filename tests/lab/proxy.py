@@ -25,6 +25,7 @@ class Proxy:
         self.alter_requests: Alter | None = None  # for frames of the client's
         self.to_server = 0  # bytes passed on
         self.to_client = 0
+        self.held = 0  # bytes received and not yet passed on
         self.frames = 0  # frames of the server's seen
         self.connections = 0
         self._running = threading.Event()
@@ -135,9 +136,13 @@ class Proxy:
     ) -> None:
         try:
             async for due, chunk in receive:
-                await trio.sleep_until(due)
-                await self._flowing.wait()
-                await target.send_all(chunk)
+                self.held += len(chunk)
+                try:
+                    await trio.sleep_until(due)
+                    await self._flowing.wait()
+                    await target.send_all(chunk)
+                finally:
+                    self.held -= len(chunk)
                 if to_server:
                     self.to_server += len(chunk)
                 else:
