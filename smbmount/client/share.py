@@ -23,7 +23,7 @@ from smbmount.proto.create import (
 from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.fscc_classes import FileInformationClass, FileSystemInformationClass
 from smbmount.proto.fscc_file import FileEndOfFileInformation
-from smbmount.proto.fscc_fs import FileFsFullSizeInformation
+from smbmount.proto.fscc_fs import FileFsFullSizeInformation, FileFsSizeInformation
 from smbmount.proto.info import InfoType, QueryInfoRequest, QueryInfoResponse, SetInfoResponse
 from smbmount.proto.status import NtStatus
 
@@ -268,18 +268,13 @@ class Share:
 
     async def statfs(self) -> VolumeSize:
         """Room on the volume behind the mounted directory. Raises ClientError."""
-        question = QueryInfoRequest(
-            _SAME,
-            InfoType.FILESYSTEM,
-            FileSystemInformationClass.FILE_FS_FULL_SIZE_INFORMATION,
-            1024,
-        )
-        answers = await self._with("", _LOOK, [question])
-        data = self._tree.parse(answers[1], QueryInfoResponse).data
+        data = await self._volume(FileSystemInformationClass.FILE_FS_FULL_SIZE_INFORMATION)
         try:
             size = FileFsFullSizeInformation.unpack(data)
         except MalformedMessage as error:
-            raise self._tree.distrust(error) from error
+            # impacket's server takes this class for another one. The older class knows no quota.
+            _log.debug("%s: %s; asking for FileFsSizeInformation", self._tree.label, error)
+            return await self._plain_statfs()
         unit = size.sectors_per_allocation_unit * size.bytes_per_sector
         return VolumeSize(
             total=size.total_allocation_units * unit,
@@ -287,6 +282,23 @@ class Share:
             free=size.actual_available_allocation_units * unit,
             unit=unit,
         )
+
+    async def _plain_statfs(self) -> VolumeSize:
+        data = await self._volume(FileSystemInformationClass.FILE_FS_SIZE_INFORMATION)
+        try:
+            size = FileFsSizeInformation.unpack(data)
+        except MalformedMessage as error:
+            raise self._tree.distrust(error) from error
+        unit = size.sectors_per_allocation_unit * size.bytes_per_sector
+        available = size.available_allocation_units * unit
+        return VolumeSize(
+            total=size.total_allocation_units * unit, available=available, free=available, unit=unit
+        )
+
+    async def _volume(self, wanted: FileSystemInformationClass) -> memoryview:
+        question = QueryInfoRequest(_SAME, InfoType.FILESYSTEM, wanted, 1024)
+        answers = await self._with("", _LOOK, [question])
+        return self._tree.parse(answers[1], QueryInfoResponse).data
 
     async def _with(
         self,
