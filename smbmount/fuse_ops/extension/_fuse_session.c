@@ -25,6 +25,7 @@ static struct {
     const char *operation;
     uint64_t lock_owner;
     int flags; /* O_..., of open, create and release */
+    int pid;   /* the calling thread, 0 if it is in a namespace not ours */
     int flush, flock_release;
     int interrupted; /* the interrupt came before the request */
     int noting;
@@ -87,6 +88,7 @@ void note(fuse_req_t req, const char *operation, const struct fuse_file_info *fi
     current.operation = operation;
     current.lock_owner = fi ? fi->lock_owner : 0;
     current.flags = fi ? fi->flags : 0;
+    current.pid = (int)library.req_ctx(req)->pid;
     current.flush = fi ? fi->flush : 0;
     current.flock_release = fi ? fi->flock_release : 0;
     current.interrupted = 0;
@@ -326,9 +328,9 @@ static PyObject *start_of_request(PyObject *self, PyObject *unused)
 
 static PyObject *current_request(PyObject *self, PyObject *unused)
 {
-    return Py_BuildValue("KsKiii", (unsigned long long)current.number, current.operation,
-                         (unsigned long long)current.lock_owner, current.flags, current.flush,
-                         current.flock_release);
+    return Py_BuildValue("KzKiiii", (unsigned long long)current.number, current.operation,
+                         (unsigned long long)current.lock_owner, current.flags, current.pid,
+                         current.flush, current.flock_release);
 }
 
 static PyObject *hint(PyObject *self, PyObject *args)
