@@ -7,7 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -224,13 +224,17 @@ class SambaServer:
         return [entry["filename"] for entry in self.smbstatus().get("open_files", {}).values()]
 
     def smbclient(
-        self, share: str, *commands: str, user: str = f"{USER}%{PASSWORD}"
+        self,
+        share: str,
+        *commands: str,
+        user: str = f"{USER}%{PASSWORD}",
+        options: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
         """Run commands in Samba's own client, the unrelated judge."""
         return subprocess.run(
             [
                 "smbclient", f"//{self.address}/{share}", "-p", str(self.port), "-U", user,
-                "-c", ";".join(commands),
+                *options, "-c", ";".join(commands),
             ],
             capture_output=True,
             text=True,
