@@ -31,7 +31,8 @@ class Toy(pyfuse3.Operations):
     def __init__(self, control: Path) -> None:
         super().__init__()
         self.control = control
-        self.events = open(control / "events", "a", buffering=1, encoding="utf-8")
+        # As long as the process lives.
+        self.events = open(control / "events", "a", buffering=1, encoding="utf-8")  # noqa: SIM115
         self.names: dict[bytes, int] = {}
         self.files: dict[int, bytearray] = {}
         self.numbers = itertools.count(2)
@@ -54,12 +55,12 @@ class Toy(pyfuse3.Operations):
     def entry(self, inode: int) -> pyfuse3.EntryAttributes:
         """Attributes that nobody may remember."""
         entry = pyfuse3.EntryAttributes()
-        entry.st_ino = inode  # type: ignore[assignment]
+        entry.st_ino = inode
         entry.entry_timeout = entry.attr_timeout = 0
         if inode == pyfuse3.ROOT_INODE:
-            entry.st_mode = stat.S_IFDIR | 0o755  # type: ignore[assignment]
+            entry.st_mode = stat.S_IFDIR | 0o755
         else:
-            entry.st_mode = stat.S_IFREG | 0o644  # type: ignore[assignment]
+            entry.st_mode = stat.S_IFREG | 0o644
             entry.st_size = len(self.files[inode])
         return entry
 
@@ -123,7 +124,9 @@ class Toy(pyfuse3.Operations):
         """A new handle, of a file whose pages nobody keeps."""
         fh = next(self.numbers)
         self.handles[fh] = inode
-        return pyfuse3.FileInfo(fh=pyfuse3.FileHandleT(fh), keep_cache=False)
+        direct = (self.control / "direct").exists()
+        handle = pyfuse3.FileHandleT(fh)
+        return pyfuse3.FileInfo(fh=handle, keep_cache=False, direct_io=direct)
 
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         request = extension.current_request()
@@ -203,7 +206,7 @@ class ToyHandlers(extension.Handlers):
         self._toy.tell("getlk", owner=lock_owner, kind=lock.kind, start=lock.start, end=lock.end)
         if lock.start >= 1000:
             return None
-        return extension.FileLock(fcntl.F_WRLCK, 10, 20, 4711)
+        return extension.FileLock(fcntl.F_WRLCK, 10, 20, ctx.pid)
 
     async def setlk(
         self,
