@@ -11,6 +11,7 @@ import trio
 from smbmount.client.share import Share
 
 from .inodes import InodeTable
+from .memory import keep_freed_blocks
 from .open_files import OpenTable
 from .operations import Operations
 from .settings import ViewSettings
@@ -37,6 +38,7 @@ async def serve(
     within bounded time, and the mount is gone. Raises ClientError if the share has no root to
     show, RuntimeError if the kernel or fusermount3 refuses the mount.
     """
+    keep_freed_blocks()
     inodes = InodeTable(await share.stat(""))
     async with trio.open_nursery() as nursery:
         opens = OpenTable(inodes, nursery, view.actimeo)
