@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from smbmount.fuse_ops import extension
+from smbmount.fuse_ops import extension  # before pyfuse3
+
+import pyfuse3  # isort: skip
 
 from .conftest import MountedToy, mount_toy
 
@@ -44,7 +46,9 @@ def test_unavailable_it_says_so_once_and_knows_nothing(
     monkeypatch.setattr(extension, "available", False)
     monkeypatch.setattr(extension, "unavailable_because", "it is Tuesday")
     monkeypatch.setattr(extension, "_bridge", None)
-    assert not extension.install(None, None, None, None)  # type: ignore[arg-type]
+    operations = pyfuse3.Operations()
+    installed = extension.install(operations, None, None, None)  # type: ignore[arg-type]
+    assert installed is operations
     (line,) = caplog.messages
     assert line.endswith("the extension cannot be used, it is Tuesday")
     assert not extension.in_place()

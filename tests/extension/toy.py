@@ -153,6 +153,7 @@ class Toy(pyfuse3.Operations):
         if off > len(data):
             data.extend(bytes(off - len(data)))
         data[off : off + len(buf)] = buf
+        await self.fsync(fh, datasync=True)  # its own operations are not the kernel's requests
         return len(buf)
 
     async def flush(self, fh: int) -> None:
@@ -296,8 +297,9 @@ async def main(mountpoint: str, control: Path) -> None:
 
 async def _serve(toy: Toy, mountpoint: str) -> None:
     async with trio.open_nursery() as nursery:
-        extension.install(toy, ToyHandlers(toy), extension.Settings(max_background=17), nursery)
-        pyfuse3.init(toy, mountpoint, {"fsname=toy", "default_permissions"})
+        settings = extension.Settings(max_background=17)
+        operations = extension.install(toy, ToyHandlers(toy), settings, nursery)
+        pyfuse3.init(operations, mountpoint, {"fsname=toy", "default_permissions"})
         toy.tell("mounted", in_place=extension.in_place())
         nursery.start_soon(_end_when_told, nursery.cancel_scope)
         await pyfuse3.main(max_tasks=2**31 - 1)

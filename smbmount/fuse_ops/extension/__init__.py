@@ -9,7 +9,7 @@ bridge, dispatch and interrupts need the C module, and are imported only when it
 """
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 
@@ -50,11 +50,12 @@ _bridge: "Bridge | None" = None
 
 def install(
     operations: "pyfuse3.Operations", handlers: Handlers, settings: Settings, nursery: trio.Nursery
-) -> bool:
-    """Prepare for the pyfuse3.init() that comes next. False, and one log line, if unavailable.
+) -> "pyfuse3.Operations":
+    """Prepare for the pyfuse3.init() that comes next, and return what it is to be given.
 
-    Makes the waiting methods of `operations` interruptible, in place. The operations of `handlers`
-    run in `nursery`, which is to be cancelled, and left, before pyfuse3.close() is called.
+    That is `operations`, made interruptible; or just `operations`, and one log line, where the
+    extension is unavailable. The operations of `handlers` run in `nursery`, which is to be
+    cancelled, and left, before pyfuse3.close() is called.
     """
     global _bridge
     if not available:
@@ -62,11 +63,11 @@ def install(
             "locks, interrupts and server-side copies are off: the extension cannot be used, %s",
             unavailable_because,
         )
-        return False
+        return operations
     from .bridge import Bridge
 
     _bridge = Bridge(operations, handlers, settings, nursery)
-    return True
+    return cast("pyfuse3.Operations", _bridge.operations)
 
 
 def in_place() -> bool:

@@ -8,7 +8,7 @@ import trio
 from . import _fuse_session
 from .dispatch import Dispatcher, overridden
 from .handlers import Handlers
-from .interrupts import Interrupts
+from .interrupts import InterruptibleOperations, Interrupts
 from .requests import Hints, Request
 from .settings import Capability, Settings
 
@@ -35,7 +35,7 @@ class Bridge:
         self.want = Capability(0)  # and what was taken of it
         names = overridden(handlers, settings.operations)
         dispatcher = Dispatcher(handlers, nursery, interrupts)
-        interrupts.wrap(operations)
+        self.operations = InterruptibleOperations(operations, interrupts)
         nursery.start_soon(interrupts.keep_watch)
         _fuse_session.arm(
             self._on_table, self._on_connection, interrupts.interrupted, dispatcher.start, names

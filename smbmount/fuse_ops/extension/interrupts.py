@@ -22,7 +22,6 @@ from .signals import is_exiting, wants_out
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OperationsT = TypeVar("OperationsT", bound=pyfuse3.Operations)
 Heed = Callable[[int], bool]  # of a thread id: is it to be released?
 
 # release, releasedir and forget have no caller who waits, flush is a case of its own.
@@ -153,12 +152,22 @@ class Interrupts:
 
         return watched
 
-    def wrap(self, operations: OperationsT) -> OperationsT:
-        """Make every operation of a pyfuse3.Operations that waits interruptible, in place."""
+
+class InterruptibleOperations:
+    """What pyfuse3 calls in place of a file system's own operations.
+
+    A thing apart, since a wrapped method may only be called by pyfuse3: the current request is
+    known at its very start only. What the file system calls of itself stays unwrapped.
+    """
+
+    def __init__(self, operations: pyfuse3.Operations, interrupts: Interrupts) -> None:
+        self._operations = operations
         for name in WAITING:
-            setattr(operations, name, self.interruptible(getattr(operations, name)))
-        operations.flush = self.released_when_exiting(operations.flush)  # type: ignore[method-assign]
-        return operations
+            setattr(self, name, interrupts.interruptible(getattr(operations, name)))
+        self.flush = interrupts.released_when_exiting(operations.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._operations, name)
 
 
 def _out_or_exiting(thread: int) -> bool:
