@@ -166,6 +166,8 @@ class SecurityDescriptor:
             offsets.append(_DESCRIPTOR.size + len(body) if part is not None else 0)
             body += part.pack() if part is not None else b""
         control = self.control | _SELF_RELATIVE
+        control |= _SACL_PRESENT if self.sacl is not None else 0
+        control |= _DACL_PRESENT if self.dacl is not None else 0
         return _DESCRIPTOR.pack(1, 0, control, *offsets) + body
 
     @classmethod

@@ -17,23 +17,32 @@ _SECONDS = 60.0
 
 def test_twenty_processes_work_for_a_minute_without_an_error_or_a_leak() -> None:
     with SambaServer() as server, mounted(server) as mountpoint:
-        disk = server.path_of("plain")
-        mixed_work.fill_shared(disk / mixed_work.SHARED)
-        workers = [_start(mountpoint, seed) for seed in range(_PROCESSES)]
-        steps = 0
-        for worker in workers:
-            said, complaint = worker.communicate(timeout=_SECONDS + 120)
-            assert worker.returncode == 0, complaint
-            report = json.loads(said)
-            steps += report["steps"]
-            for name, digest in report["files"].items():
-                assert hashlib.sha256((disk / name).read_bytes()).hexdigest() == digest, name
-        print(f"{steps} steps")
-        assert steps > 20 * _PROCESSES
+        mixed_work.fill_shared(server.path_of("plain") / mixed_work.SHARED)
+        homes = [(mountpoint, seed) for seed in range(_PROCESSES)]
+        assert run_workers(server, homes, _SECONDS) > 20 * _PROCESSES
         _wait_for_no_handles(server)
 
 
-def _start(mountpoint: Path, seed: int) -> "subprocess.Popen[str]":
+def run_workers(server: SambaServer, homes: list[tuple[Path, int]], seconds: float) -> int:
+    """Let a process work in each of `homes`, a mount and a seed; the number of steps they took.
+
+    What each says it has written is compared with the server's disk.
+    """
+    disk = server.path_of("plain")
+    workers = [_start(mountpoint, seed, seconds) for mountpoint, seed in homes]
+    steps = 0
+    for worker in workers:
+        said, complaint = worker.communicate(timeout=seconds + 120)
+        assert worker.returncode == 0, complaint
+        report = json.loads(said)
+        steps += report["steps"]
+        for name, digest in report["files"].items():
+            assert hashlib.sha256((disk / name).read_bytes()).hexdigest() == digest, name
+    print(f"{steps} steps")
+    return steps
+
+
+def _start(mountpoint: Path, seed: int, seconds: float) -> "subprocess.Popen[str]":
     words = [
         sys.executable,
         "-m",

@@ -48,6 +48,12 @@ _24 = st.binary(min_size=24, max_size=24)
 _quad = st.integers(0, 2**64 - 1)
 _short = st.integers(0, 0xFFFF)
 _byte = st.integers(0, 0xFF)
+
+
+def _views(longest: int) -> st.SearchStrategy[memoryview]:
+    return st.binary(max_size=longest).map(lambda data: memoryview(data))
+
+
 _contexts = st.lists(
     st.one_of(
         values(negotiate.PreauthIntegrityCapabilities),
@@ -63,7 +69,7 @@ _contexts = st.lists(
     max_size=6,
 ).map(tuple)
 _create_contexts = st.lists(
-    st.tuples(st.binary(min_size=4, max_size=16), st.binary(max_size=40).map(memoryview)),
+    st.tuples(st.binary(min_size=4, max_size=16), _views(40)),
     max_size=4,
 ).map(tuple)
 _flag_bits = st.integers(0, 0xFFFF_FFFF)
@@ -131,7 +137,7 @@ SPECIAL.update(
         ("Sid", "subauthorities"): st.lists(st.integers(0, 2**32 - 1), max_size=15).map(tuple),
         ("Acl", "revision"): _byte,
         ("ErrorResponse", "contexts"): st.lists(
-            st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=30).map(memoryview)),
+            st.tuples(st.integers(0, 2**32 - 1), _views(30)),
             min_size=1, max_size=4,
         ).map(tuple),
         ("ErrorResponse", "in_contexts"): st.just(True),
@@ -454,7 +460,7 @@ def test_a_symlink_error_comes_back(a: str, b: str, relative: bool, unparsed: in
 def test_data_of_a_read_is_a_view_of_the_message() -> None:
     message = memoryview(HEADER + read.ReadResponse(memoryview(b"payload")).pack())
     response = read.ReadResponse.unpack(message)
-    assert response.data == b"payload"
+    assert bytes(response.data) == b"payload"
     assert response.data.obj is message.obj
 
 
