@@ -3,7 +3,7 @@
 Each class has the NAME it goes by on the wire; `pack` and `unpack` are about its data alone.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from struct import Struct
 from typing import ClassVar, Self
 
@@ -25,7 +25,7 @@ class Structure:
 
     def pack(self) -> bytes:
         """The data."""
-        names = type(self).__match_args__  # type: ignore[attr-defined]  # a dataclass's fields
+        names = [each.name for each in fields(self)]  # type: ignore[arg-type]  # a dataclass
         return self._LAYOUT.pack(*(getattr(self, name) for name in names))
 
     @classmethod

@@ -72,6 +72,7 @@ _create_contexts = st.lists(
     st.tuples(st.binary(min_size=4, max_size=16), _views(40)),
     max_size=4,
 ).map(tuple)
+SUBAUTHORITIES = st.lists(st.integers(0, 2**32 - 1), max_size=15).map(tuple)
 _flag_bits = st.integers(0, 0xFFFF_FFFF)
 
 SPECIAL.update(
@@ -133,9 +134,8 @@ SPECIAL.update(
         ("Stream", "size"): _quad,
         ("PipeWaitRequest", "timeout"): st.none() | _quad,
         ("Sid", "authority"): st.integers(0, 2**48 - 1),
-        ("Sid", "revision"): _byte,
-        ("Sid", "subauthorities"): st.lists(st.integers(0, 2**32 - 1), max_size=15).map(tuple),
-        ("Acl", "revision"): _byte,
+        ("Sid", "subauthorities"): SUBAUTHORITIES,
+        ("FileFsVolumeInformation", "volume_serial_number"): st.integers(0, 2**32 - 1),
         ("ErrorResponse", "contexts"): st.lists(
             st.tuples(st.integers(0, 2**32 - 1), _views(30)),
             min_size=1, max_size=4,
@@ -145,7 +145,8 @@ SPECIAL.update(
         ("Acl", "entries"): st.lists(
             st.builds(
                 security.Ace, st.sampled_from(list(map(int, security.AceType))), _byte,
-                st.integers(0, 2**32 - 1), values(security.Sid),
+                st.integers(0, 2**32 - 1),
+                st.builds(security.Sid, st.integers(0, 2**48 - 1), SUBAUTHORITIES),
             ), max_size=4,
         ).map(tuple),
     }
@@ -431,9 +432,9 @@ def test_links_come_back(substitute: str, printed: str, relative: bool) -> None:
     assert reparse.SymbolicLink.of(link.point()) == link
     junction = reparse.MountPoint(substitute, printed)
     assert reparse.MountPoint.of(junction.point()) == junction
-    wsl = reparse.LxSymlink(substitute.encode())
+    wsl = reparse.LxSymlink(substitute.encode("utf-8", "surrogatepass"))
     assert reparse.LxSymlink.of(wsl.point()) == wsl
-    nfs = reparse.NfsFile(reparse.NfsType.LNK, substitute.encode("utf-16-le"))
+    nfs = reparse.NfsFile(reparse.NfsType.LNK, substitute.encode("utf-16-le", "surrogatepass"))
     assert reparse.NfsFile.of(nfs.point()).target == substitute
 
 

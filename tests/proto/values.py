@@ -16,6 +16,7 @@ from smbmount.proto.create import FileId
 
 BYTE = frozenset(
     [
+        "revision",
         "oplock_level",
         "info_type",
         "level",
@@ -118,11 +119,13 @@ def integers(name: str) -> st.SearchStrategy[int]:
 def values(kind: type) -> st.SearchStrategy[Any]:
     """Any value of a dataclass of `smbmount.proto`."""
     hints = typing.get_type_hints(kind)
-    fields = {
-        field.name: SPECIAL.get((kind.__name__, field.name)) or _of(hints[field.name], field.name)
-        for field in dataclasses.fields(kind)
-        if field.init
-    }
+    fields = {}
+    for field in dataclasses.fields(kind):
+        special = SPECIAL.get((kind.__name__, field.name))
+        if special is not None:
+            fields[field.name] = special
+        elif field.init:
+            fields[field.name] = _of(hints[field.name], field.name)
     return st.builds(kind, **fields)
 
 
@@ -149,7 +152,7 @@ def _of(hint: Any, name: str) -> st.SearchStrategy[Any]:
     if hint is str:
         return TEXT
     if hint in (bytes, memoryview):
-        return st.binary(max_size=64).map(hint)
+        return st.binary(max_size=64).map(lambda data: hint(data))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return values(hint)
     raise TypeError(f"no strategy for {name}: {hint}")
