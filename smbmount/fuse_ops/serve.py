@@ -10,6 +10,8 @@ import trio
 
 from smbmount.client.share import Share
 
+from . import extension
+from .handlers import ShareHandlers
 from .inodes import InodeTable
 from .memory import keep_freed_blocks
 from .open_files import OpenTable
@@ -40,23 +42,32 @@ async def serve(
     """
     keep_freed_blocks()
     inodes = InodeTable(await share.stat(""))
-    async with trio.open_nursery() as nursery:
-        opens = OpenTable(inodes, nursery, view.actimeo)
-        operations = Operations(share, view, inodes, opens)
-        refusal = _mount(operations, mountpoint, mount_options)
-        if refusal is None:
-            nursery.start_soon(_greet, operations, mountpoint, ready)
-            try:
-                await pyfuse3.main(min_tasks=_IDLE_TASKS, max_tasks=_MOST_REQUESTS)
-            finally:
-                await _end(operations, share.label)
-                nursery.cancel_scope.cancel()
-                pyfuse3.close(unmount=True)
+    refusal: RuntimeError | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            opens = OpenTable(inodes, nursery, view.actimeo)
+            operations = Operations(share, view, inodes, opens)
+            given = extension.install(
+                operations, ShareHandlers(inodes, opens), extension.Settings(), nursery
+            )
+            refusal = _mount(given, mountpoint, mount_options)
+            if refusal is None:
+                nursery.start_soon(_greet, operations, mountpoint, ready)
+                try:
+                    await pyfuse3.main(min_tasks=_IDLE_TASKS, max_tasks=_MOST_REQUESTS)
+                finally:
+                    await _end(operations, share.label)
+            nursery.cancel_scope.cancel()
+    finally:
+        if refusal is None:  # not before the extension's tasks have ended
+            pyfuse3.close(unmount=True)
     if refusal is not None:
         raise refusal
 
 
-def _mount(operations: Operations, mountpoint: str, options: set[str]) -> RuntimeError | None:
+def _mount(
+    operations: pyfuse3.Operations, mountpoint: str, options: set[str]
+) -> RuntimeError | None:
     """Make the mount; what is wrong if the kernel or fusermount3 refuses."""
     try:
         pyfuse3.init(operations, mountpoint, options)

@@ -1,0 +1,93 @@
+"""What all operations share: the mount's tables, and the ways from a node to the server.
+
+What must hold between two awaits: a node that is used across one is either held by the kernel (it
+asked about it) or by `opens`; paths are built right before the call that needs them, and a call
+that finds nothing is made again if a rename of this mount moved the node meanwhile.
+
+A node whose path leads nowhere is ESTALE, not ENOENT: the kernel then looks the names up again,
+and finds what another client has moved.
+"""
+
+import errno
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import pyfuse3
+import trio
+
+from smbmount.client.attributes import FileStat
+from smbmount.client.errors import ServerError
+from smbmount.client.open_file import OpenFile
+from smbmount.client.share import Share
+
+from .attributes import entry_of
+from .directories import DirectoryTable
+from .inodes import Inode, InodeTable
+from .open_files import OpenTable
+from .settings import ViewSettings
+
+T = TypeVar("T")
+
+
+class ShareOperations(pyfuse3.Operations):
+    """A share's tables and nodes; the operations are in the classes made from this one."""
+
+    supports_dot_lookup = False
+    enable_writeback_cache = False
+    enable_acl = False
+
+    def __init__(
+        self, share: Share, view: ViewSettings, inodes: InodeTable, opens: OpenTable
+    ) -> None:
+        super().__init__()
+        self._share = share
+        self._view = view
+        self._inodes = inodes
+        self._opens = opens
+        self._directories = DirectoryTable()
+
+    def _told(self, node: Inode) -> pyfuse3.EntryAttributes:
+        """The entry for the kernel, which holds one more reference from now on."""
+        node.lookups += 1
+        return entry_of(node.number, node.stat, self._view)
+
+    def _made(self, parent: Inode, name: str, stat: FileStat) -> Inode:
+        """The node of something that this mount made just now."""
+        node = self._inodes.made(parent, name, stat)
+        node.changed_at = trio.current_time()
+        return node
+
+    async def _stat(self, node: Inode) -> FileStat:
+        """From an open file if there is one, or a name that moved would be asked for."""
+        if node.opens:
+            return await node.opens[-1].file.query()
+        stat = await self._at(node, self._share.stat)
+        if is_another(node.stat, stat):
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return stat
+
+    async def _at(self, node: Inode, work: Callable[[str], Awaitable[T]]) -> T:
+        """Do `work` at the node's path; again, if a rename of ours moved it meanwhile."""
+        while True:
+            path = node.path
+            try:
+                return await work(path)
+            except ServerError as error:
+                if error.errno != errno.ENOENT:
+                    raise
+                await trio.lowlevel.checkpoint()  # a rename that was answered has its turn
+                if node.path == path:
+                    raise pyfuse3.FUSEError(errno.ESTALE) from error
+
+    def _writer(self, node: Inode, fh: int | None) -> OpenFile | None:
+        """An open file to change the node through: the caller's own, or another, or none."""
+        if fh is not None and self._opens[fh].writable:
+            return self._opens[fh].file
+        return next((opened.file for opened in node.opens if opened.writable), None)
+
+
+def is_another(known: FileStat, found: FileStat) -> bool:
+    """True if a path leads to another file by now: another client has put it there."""
+    if not known.file_id or not found.file_id:  # a server without ids
+        return known.is_directory != found.is_directory
+    return known.file_id != found.file_id

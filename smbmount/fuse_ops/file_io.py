@@ -1,0 +1,101 @@
+"""Operations on open files: opening, reading, writing, closing."""
+
+import errno
+import os
+
+import pyfuse3
+
+from smbmount.client.open_file import OpenFile
+from smbmount.proto.create import FileAttributes
+
+from .attributes import attributes_for_new
+from .base import ShareOperations, is_another
+from .errors import answered
+from .inodes import Inode
+from .names import to_server
+from .open_files import access_for, disposition_for, options_for
+from .readahead import Buffer
+
+_KEPT = FileAttributes.HIDDEN | FileAttributes.SYSTEM
+
+
+class FileOperations(ShareOperations):
+    """open, create, read, write, flush, fsync, release."""
+
+    @answered
+    async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+        """Open a file that is there. The kernel's pages of it are dropped: nothing vouches
+        for them without a lease."""
+        node = self._inodes.get(inode)
+        file = await self._at(
+            node,
+            lambda path: self._share.open(
+                path,
+                access_for(flags),
+                disposition_for(flags, create=False),
+                options=options_for(flags),
+                # To overwrite a hidden file one must say that it is one ([MS-FSA] 2.1.5.1.2).
+                attributes=node.stat.attributes & _KEPT,
+            ),
+        )
+        if is_another(node.stat, file.stat):
+            await file.close()
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return self._opened(node, file, flags)
+
+    def _opened(self, node: Inode, file: OpenFile, flags: int) -> pyfuse3.FileInfo:
+        node.stat = file.stat
+        if flags & os.O_TRUNC:
+            node.content_changed()
+        return pyfuse3.FileInfo(fh=self._opens.add(node, file, flags), keep_cache=False)
+
+    @answered
+    async def create(
+        self,
+        parent_inode: int,
+        name: bytes,
+        mode: int,
+        flags: int,
+        ctx: pyfuse3.RequestContext,
+    ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
+        """Open a file, making it if it is not there."""
+        parent = self._inodes.get(parent_inode)
+        there = to_server(name)
+        file = await self._share.open(
+            parent.path_of(there),
+            access_for(flags),
+            disposition_for(flags, create=True),
+            options=options_for(flags),
+            attributes=attributes_for_new(mode),
+        )
+        node = self._made(parent, there, file.stat)
+        return self._opened(node, file, flags), self._told(node)
+
+    @answered
+    async def read(  # type: ignore[override]  # any buffer will do, pyfuse3 says bytes
+        self, fh: int, off: int, size: int
+    ) -> Buffer:
+        """Bytes of an open file; fewer than asked for only at its end."""
+        return await self._opens[fh].read(off, size)
+
+    @answered
+    async def write(self, fh: int, off: int, buf: bytes) -> int:
+        """Bytes into an open file: the server has them when this returns."""
+        return await self._opens[fh].write(off, buf)
+
+    async def flush(self, fh: int) -> None:
+        """close(2) of one descriptor. Nothing is held back here, so nothing is due."""
+
+    @answered
+    async def fsync(self, fh: int, datasync: bool) -> None:
+        """Have the server put the file on its disk."""
+        opened = self._opens[fh]
+        # A server flushes what was written through a handle that may write.
+        file = opened.file if opened.writable else self._writer(opened.inode, None)
+        if file is not None:
+            await file.flush()
+
+    @answered
+    async def release(self, fh: int) -> None:
+        """The last descriptor is closed."""
+        await self._opens.release(fh)

@@ -1,0 +1,98 @@
+"""Operations on what a node is like: attributes, sizes, times, room on the volume."""
+
+import pyfuse3
+import trio
+
+from smbmount.client.open_file import OpenFile
+from smbmount.proto.filetime import from_unix_ns
+
+from .attributes import attributes_for, entry_of
+from .base import ShareOperations
+from .errors import answered
+from .inodes import Inode
+from .names import LONGEST
+
+_BLOCK = 4096  # f_bsize, where the server's own unit is no multiple of it
+
+
+class MetadataOperations(ShareOperations):
+    """getattr, setattr, access, statfs."""
+
+    @answered
+    async def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+        """The metadata now."""
+        node = self._inodes.get(inode)
+        node.stat = await self._stat(node)
+        return entry_of(node.number, node.stat, self._view)
+
+    @answered
+    async def setattr(
+        self,
+        inode: int,
+        attr: pyfuse3.EntryAttributes,
+        fields: pyfuse3.SetattrFields,
+        fh: int | None,
+        ctx: pyfuse3.RequestContext,
+    ) -> pyfuse3.EntryAttributes:
+        """Size, times, and the write bit of the mode.
+
+        Owners cannot be changed and are not: as with mount.cifs without ACLs, chown succeeds
+        and nothing happens, for tar and cp as root would fail otherwise.
+        """
+        node = self._inodes.get(inode)
+        file = self._writer(node, fh)
+        try:
+            if fields.update_size:
+                await self._set_size(node, file, attr.st_size)
+            attributes = 0
+            if fields.update_mode and not node.stat.is_directory:
+                node.stat = await self._stat(node)
+                attributes = attributes_for(attr.st_mode, node.stat.attributes) or 0
+            accessed = from_unix_ns(attr.st_atime_ns) if fields.update_atime else 0
+            written = from_unix_ns(attr.st_mtime_ns) if fields.update_mtime else 0
+            if attributes or accessed or written:
+                await self._set_basic(node, file, accessed, written, attributes)
+        finally:
+            node.changed_at = trio.current_time()
+        node.stat = await self._stat(node)
+        return entry_of(node.number, node.stat, self._view)
+
+    async def _set_size(self, node: Inode, file: OpenFile | None, size: int) -> None:
+        try:
+            if file is not None:
+                await file.set_size(size)
+            else:
+                await self._at(node, lambda path: self._share.set_size(path, size))
+        finally:
+            node.content_changed()
+
+    async def _set_basic(
+        self, node: Inode, file: OpenFile | None, accessed: int, written: int, attributes: int
+    ) -> None:
+        if file is not None:
+            await file.set_basic(accessed=accessed, written=written, attributes=attributes)
+            return
+        await self._at(
+            node,
+            lambda path: self._share.set_basic(
+                path, accessed=accessed, written=written, attributes=attributes
+            ),
+        )
+
+    @answered
+    async def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
+        """The kernel checks permissions itself (default_permissions); the node must exist."""
+        return self._inodes.get(inode) is not None
+
+    @answered
+    async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
+        """Room on the share's volume."""
+        size = await self._share.statfs()
+        unit = size.unit if size.unit and size.unit % 512 == 0 else _BLOCK
+        data = pyfuse3.StatvfsData()
+        data.f_bsize = data.f_frsize = unit
+        data.f_blocks = size.total // unit
+        data.f_bfree = size.free // unit
+        data.f_bavail = size.available // unit
+        data.f_namemax = LONGEST
+        return data

@@ -1,0 +1,181 @@
+"""Operations on names: looking them up, making, moving and removing them."""
+
+import errno
+import os
+import stat as modes
+from collections.abc import Sequence
+
+import pyfuse3
+import trio
+
+from smbmount.client.errors import ServerError
+from smbmount.proto.create import CreateOptions, FileAttributes
+from smbmount.proto.status import NtStatus
+
+from .attributes import attributes_for_new
+from .base import ShareOperations
+from .errors import answered
+from .inodes import Inode
+from .names import to_server
+from .open_files import access_for, disposition_for
+
+
+class NameOperations(ShareOperations):
+    """lookup, forget, mkdir, mknod, symlink, link, unlink, rmdir, rename."""
+
+    @answered
+    async def lookup(
+        self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """What a name is; the kernel counts one more reference to it."""
+        parent = self._inodes.get(parent_inode)
+        there = to_server(name)
+        while True:
+            with self._inodes.watch(parent, there) as watch:
+                path = parent.path_of(there)
+                try:
+                    stat = await self._share.stat(path)
+                except ServerError as error:
+                    if error.errno != errno.ENOENT:
+                        raise
+                    await trio.lowlevel.checkpoint()  # a rename that was answered has its turn
+                    if watch.changed or parent.path_of(there) != path:
+                        continue
+                    self._inodes.lose(parent, there)
+                    raise
+                if not watch.changed:
+                    return self._told(self._inodes.meet(parent, there, stat))
+
+    @answered
+    async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
+        """The kernel drops references."""
+        for number, lookups in inode_list:
+            self._inodes.forget(number, lookups)
+
+    @answered
+    async def mkdir(
+        self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """A new directory."""
+        parent = self._inodes.get(parent_inode)
+        there = to_server(name)
+        stat = await self._share.mkdir(parent.path_of(there))
+        return self._told(self._made(parent, there, stat))
+
+    @answered
+    async def mknod(
+        self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """A regular file, for those who make it before they open it."""
+        if not modes.S_ISREG(mode):
+            raise pyfuse3.FUSEError(errno.EPERM)
+        parent = self._inodes.get(parent_inode)
+        there = to_server(name)
+        file = await self._share.open(
+            parent.path_of(there),
+            access_for(os.O_RDONLY),
+            disposition_for(os.O_EXCL, create=True),
+            options=CreateOptions.NON_DIRECTORY_FILE,
+            attributes=attributes_for_new(mode),
+        )
+        await file.close()
+        return self._told(self._made(parent, there, file.stat))
+
+    @answered
+    async def symlink(
+        self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Plain SMB has no symbolic links."""
+        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+
+    @answered
+    async def link(
+        self,
+        inode: int,
+        new_parent_inode: int,
+        new_name: bytes,
+        ctx: pyfuse3.RequestContext,
+    ) -> pyfuse3.EntryAttributes:
+        """Names are not added to files yet; ENOSYS would make the kernel never ask again."""
+        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+
+    @answered
+    async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """Remove an empty directory."""
+        await self._remove(parent_inode, name, directory=True)
+
+    @answered
+    async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """Remove a file's name."""
+        await self._remove(parent_inode, name, directory=False)
+
+    async def _remove(self, parent_inode: int, name: bytes, *, directory: bool) -> None:
+        parent = self._inodes.get(parent_inode)
+        there = to_server(name)
+        path = parent.path_of(there)
+        try:
+            await self._share.remove(path, directory=directory)
+        except ServerError as error:
+            if error.status != NtStatus.STATUS_CANNOT_DELETE:
+                raise
+            # SMB does not remove what is read-only; POSIX asks the directory, not the file.
+            await self._make_writable(path)
+            await self._share.remove(path, directory=directory)
+        self._inodes.unlink(parent, there)
+        self._directories.removed(parent, there)
+
+    async def _make_writable(self, path: str) -> None:
+        stat = await self._share.stat(path)
+        attributes = stat.attributes & ~(FileAttributes.READONLY | FileAttributes.NORMAL)
+        await self._share.set_basic(path, attributes=attributes or FileAttributes.NORMAL)
+
+    @answered
+    async def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: pyfuse3.RequestContext,
+    ) -> None:
+        """Move a name, over another unless RENAME_NOREPLACE forbids. SMB has no exchange."""
+        if flags & ~pyfuse3.RENAME_NOREPLACE:
+            raise pyfuse3.FUSEError(errno.EINVAL)
+        parent, target = self._inodes.get(parent_inode_old), self._inodes.get(parent_inode_new)
+        old, new = to_server(name_old), to_server(name_new)
+        replace = not flags & pyfuse3.RENAME_NOREPLACE
+        try:
+            await self._share.rename(parent.path_of(old), target.path_of(new), replace=replace)
+        except ServerError as error:
+            if not replace or not await self._make_way(error, target, new):
+                raise
+            await self._share.rename(parent.path_of(old), target.path_of(new), replace=True)
+        moved = self._inodes.rename(parent, old, target, new)
+        if moved is not None:
+            moved.changed_at = trio.current_time()
+        self._directories.removed(parent, old)
+
+    async def _make_way(self, error: ServerError, target: Inode, name: str) -> bool:
+        """SMB replaces neither a directory nor a read-only file; POSIX does. True to try again.
+
+        The kernel has checked that a directory replaces a directory and a file a file.
+        """
+        if error.status not in (
+            NtStatus.STATUS_ACCESS_DENIED,
+            NtStatus.STATUS_OBJECT_NAME_COLLISION,
+            NtStatus.STATUS_CANNOT_DELETE,
+        ):
+            return False
+        path = target.path_of(name)
+        try:
+            stat = await self._share.stat(path)
+        except ServerError:
+            return False
+        if stat.is_directory:
+            await self._share.remove(path, directory=True)  # not empty: that is the answer
+            return True
+        if stat.attributes & FileAttributes.READONLY:
+            await self._make_writable(path)
+            return True
+        return False
