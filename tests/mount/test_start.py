@@ -3,12 +3,15 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.lab.mounts import mount, unmount
 from tests.lab.samba import USER, SambaServer
 
 _MARK = 0.6  # seconds
 
 
+@pytest.mark.soak  # a time: not for a busy machine
 def test_a_mount_is_usable_within_the_mark(samba: SambaServer, tmp_path: Path) -> None:
     """The best of five: the machine's other work can only add."""
     (samba.path_of("plain") / "sign").write_text("open")

@@ -1,0 +1,95 @@
+"""The option table: what -o understands, and what it says of the rest."""
+
+import pytest
+
+from smbmount.client.settings import Mechanism, SigningPolicy
+from smbmount.options import TABLE, BadOption, Options, check, help_text, parse, secret_names
+from smbmount.proto.negotiate import Dialect
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("username=anna", "username", "anna"),
+        ("user=anna", "username", "anna"),
+        ("username=LAB\\anna", "domain", "LAB"),
+        ("username=LAB/anna%secret", "password", "secret"),
+        ("pass=a=b", "password", "a=b"),
+        ("dom=LAB", "domain", "LAB"),
+        ("port=4450", "port", 4450),
+        ("addr=10.0.0.1", "ip", "10.0.0.1"),
+        ("vers=3.0", "dialects", (Dialect.SMB_3_0,)),
+        ("vers=3.11", "dialects", (Dialect.SMB_3_1_1,)),
+        ("sec=none", "mechanism", Mechanism.NONE),
+        ("sign=auto", "signing", SigningPolicy.AUTO),
+        ("nosign", "signing", SigningPolicy.OFF),
+        ("nosign,sign", "signing", SigningPolicy.REQUIRED),
+        ("nosign,sec=ntlmsspi", "signing", SigningPolicy.REQUIRED),
+        ("uid=0", "uid", 0),
+        ("uid=root", "uid", 0),
+        ("file_mode=640", "file_mode", 0o640),
+        ("file_mode=0640", "file_mode", 0o640),
+        ("actimeo=2.5", "actimeo", 2.5),
+        ("rsize=65536", "rsize", 65536),
+        ("ro", "read_only", True),
+        ("ro,rw", "read_only", False),
+    ],
+)
+def test_an_option_means_what_mount_cifs_means_by_it(text: str, name: str, value: object) -> None:
+    assert getattr(parse([text]), name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("usrname=anna", "did you mean username"),
+        ("fnord", "no option 'fnord'"),
+        ("ro=yes", "ro takes no value"),
+        ("port", "port needs a value"),
+        ("port=0", "port: '0' is not a port"),
+        ("port=smb", "not a port"),
+        ("vers=1.0", "SMB 1 is not safe"),
+        ("vers=4", "is not one of"),
+        ("sec=plain", "is not one of"),
+        ("sign=never", "nosign goes without"),
+        ("uid=no such user", "there is no user"),
+        ("file_mode=9", "octal"),
+        ("rsize=1", "between"),
+        ("actimeo=-1", "between"),
+        ("actimeo=soon", "not a number"),
+        ("username=", "a user name is missing"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(text: str, hint: str) -> None:
+    with pytest.raises(BadOption, match=hint):
+        parse([text])
+
+
+@pytest.mark.parametrize(
+    "text", ["seal,vers=2.1", "guest,password=x", "seal,guest", "seal,sec=none"]
+)
+def test_options_that_exclude_each_other_are_refused(text: str) -> None:
+    with pytest.raises(BadOption):
+        check(parse([text]))
+
+
+def test_later_options_win_and_comments_are_passed_over() -> None:
+    options = parse(["username=one,x-systemd.automount,comment=x", "username=two"], Options(port=7))
+    assert (options.username, options.port) == ("two", 7)
+
+
+def test_no_row_says_the_same_name_twice() -> None:
+    names = [name for row in TABLE for name in (row.name, *row.aliases)]
+    assert len(names) == len(set(names))
+
+
+def test_every_option_is_in_the_help() -> None:
+    text = help_text()
+    for row in TABLE:
+        assert f"  {row.name}" in text
+        assert row.help.split()[0] in text
+
+
+def test_a_password_is_not_shown_by_the_options() -> None:
+    assert "topsecret" not in repr(parse(["password=topsecret"]))
+    assert {"password", "pass", "username"} <= secret_names()
