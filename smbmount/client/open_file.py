@@ -25,6 +25,7 @@ from smbmount.proto.info import (
     SetInfoRequest,
     SetInfoResponse,
 )
+from smbmount.proto.ioctl import IoctlRequest, IoctlResponse
 from smbmount.proto.read import ReadRequest, ReadResponse
 from smbmount.proto.status import NtStatus
 from smbmount.proto.write import WriteRequest, WriteResponse
@@ -142,6 +143,27 @@ class OpenFile:
 
     def __repr__(self) -> str:
         return f"<OpenFile {self._tree.label} {self.path!r}{' closed' if self.closed else ''}>"
+
+    @property
+    def tree(self) -> Tree:
+        """The share it is open on: for the rooms of this floor that ask more of a file."""
+        return self._tree
+
+    @property
+    def file_id(self) -> FileId:
+        """The server's name for this open, for those rooms too."""
+        return self._file_id
+
+    async def ioctl(self, code: int, data: bytes, max_output: int, *also_fine: int) -> memoryview:
+        """The output, of at most `max_output` bytes, of an FSCTL. Raises ClientError.
+
+        `also_fine` are statuses other than success whose answer has an output, too.
+        """
+        request = IoctlRequest(self._file_id, code, data, max_output)
+        output = (await self._tree.call(request, IoctlResponse, self.path, *also_fine)).output
+        if len(output) > max_output:
+            raise self._tree.distrust(MalformedMessage("IOCTL", "OutputCount", len(output)))
+        return output
 
     async def read(self, offset: int, length: int) -> memoryview:
         """Up to `length` bytes from `offset`; fewer only at the end of the file.
