@@ -13,10 +13,10 @@ open file that somebody has to close.
 
 import errno
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 import trio
 
@@ -29,12 +29,14 @@ from smbmount.proto.sealing import SealBroken, Sealer, TransformHeader, is_trans
 from smbmount.proto.signing import Signer
 from smbmount.proto.status import NtStatus, name_of
 
+from .apart import Abandoned, apart
 from .credits import Credits, charge_of
 from .errors import ConnectionLost, TimedOut
 from .wire import Wire
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview
 UNSOLICITED = 0xFFFF_FFFF_FFFF_FFFF  # message id of a break notification, 3.2.5.19
 _SMALL_FRAME = 64 * 1024
@@ -177,6 +179,18 @@ class Connection:
         """Run an async callable beside the connection, e.g. to close what came too late."""
         if self._nursery is not None and self.lost is None:
             self._nursery.start_soon(work)  # type: ignore[arg-type]  # an async callable
+
+    async def apart(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work` to its end, even if the caller is cancelled meanwhile; its result.
+
+        Raises ConnectionLost, and what `work` raises.
+        """
+        if self._nursery is None or self.lost is not None:
+            raise self.lost or ConnectionLost(errno.ENOTCONN, self.label, "not running")
+        try:
+            return await apart(self._nursery, work)
+        except Abandoned as error:
+            raise self.lost or ConnectionLost(errno.ENOTCONN, self.label, "closed") from error
 
     def adopt(self, security: Security) -> None:
         """From now on, messages of this session id are checked by `security`."""
@@ -330,6 +344,10 @@ class Connection:
         self, chain: _Chain, ids: list[int], on_late: Callable[[list[Answer]], None] | None
     ) -> None:
         """The caller has left. The answers still come; see to it that nothing leaks by them."""
+        if chain.missing == 0:  # they came in the same moment, and nobody has seen them
+            if on_late is not None and chain.lost is None:
+                on_late(chain.complete())
+            return
         chain.on_late = on_late
         for number in ids:
             entry = self._pending.get(number)

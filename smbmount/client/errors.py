@@ -84,7 +84,7 @@ _ERRNO: dict[int, int] = {
     _S.STATUS_PIPE_BUSY: errno.EBUSY,
     _S.STATUS_PIPE_NOT_AVAILABLE: errno.EBUSY,
     _S.STATUS_INSTANCE_NOT_AVAILABLE: errno.EBUSY,
-    _S.STATUS_FILE_LOCK_CONFLICT: errno.EAGAIN,
+    _S.STATUS_FILE_LOCK_CONFLICT: errno.EACCES,  # of a read or write: locks bind on the server
     _S.STATUS_LOCK_NOT_GRANTED: errno.EAGAIN,
     _S.STATUS_RANGE_NOT_LOCKED: errno.ENOLCK,
     _S.STATUS_DIRECTORY_NOT_EMPTY: errno.ENOTEMPTY,

@@ -1,6 +1,6 @@
 """An open file or directory on the server ([MS-SMB2] 3.2.4.6 to 3.2.4.14)."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import trio
 
@@ -30,10 +30,12 @@ from smbmount.proto.read import ReadRequest, ReadResponse
 from smbmount.proto.status import NtStatus
 from smbmount.proto.write import WriteRequest, WriteResponse
 
+from . import locking
 from .attributes import DirectoryEntry, FileStat
 from .connection import Answer, Buffer
 from .credits import CreditShortage
 from .errors import BrokenAnswer, ClientError
+from .locking import ByteRange
 from .tree import Tree
 
 LISTING = FileInformationClass.FILE_ID_FULL_DIRECTORY_INFORMATION
@@ -240,6 +242,25 @@ class OpenFile:
         """Have the server put everything written to its disk (FLUSH). Raises ClientError."""
         await self._tree.call(FlushRequest(self._file_id), FlushResponse, self.path)
 
+    async def lock(self, ranges: Sequence[ByteRange]) -> bool:
+        """Lock all ranges, or none: False if some are taken. Raises ClientError."""
+        return await locking.lock(self._tree, self._file_id, ranges, self.path)
+
+    async def lock_waiting(self, wanted: ByteRange) -> None:
+        """Lock a range, however long it takes; may be cancelled. Raises ClientError."""
+        await locking.lock_waiting(self._tree, self._file_id, wanted, self.path)
+
+    async def unlock(self, ranges: Sequence[ByteRange]) -> None:
+        """Unlock ranges, each just as it was locked. Raises ClientError."""
+        await locking.unlock(self._tree, self._file_id, ranges, self.path)
+
+    async def swap_locks(self, old: Sequence[ByteRange], new: Sequence[ByteRange]) -> bool:
+        """Unlock `old`, lock `new`; False if `new` was taken, by whoever came in between.
+
+        Raises ClientError.
+        """
+        return await locking.swap(self._tree, self._file_id, old, new, self.path)
+
     async def query(self) -> FileStat:
         """The file's metadata now. Raises ClientError."""
         [answer] = await self._tree.send([stat_request(self._file_id)])
@@ -339,8 +360,9 @@ class OpenFile:
         if self.closed:
             return
         self.closed = True
-        with trio.CancelScope(shield=True):
-            await self._tree.call(CloseRequest(self._file_id), CloseResponse, self.path)
+        await self._tree.connection.apart(
+            lambda: self._tree.call(CloseRequest(self._file_id), CloseResponse, self.path)
+        )
 
 
 def listing_request(tree: Tree, file_id: FileId) -> QueryDirectoryRequest:

@@ -194,7 +194,12 @@ class Tree:
                     continue
                 if file_id is not None:
                     request = _aimed(request, file_id)
-            [answer] = await self.send([request])
+            try:
+                [answer] = await self.send([request])
+            except BaseException:
+                if file_id is not None:  # nobody else knows that it is open
+                    self.connection.in_background(partial(self._close_quietly, file_id))
+                raise
             answers.append(answer)
             if _is_failure(answer.status):
                 failed = answer
