@@ -61,6 +61,7 @@ def view_settings(options: Options) -> ViewSettings:
         dir_mode=options.dir_mode,
         read_only=options.read_only,
         actimeo=options.actimeo,
+        brl=options.brl,
     )
 
 

@@ -45,6 +45,7 @@ class Options:
     rsize: int | None = None
     wsize: int | None = None
     actimeo: float = 1.0
+    brl: bool = True
     kernel: frozenset[str] = frozenset()  # words that the kernel's mount itself understands
 
 
@@ -188,6 +189,11 @@ TABLE: tuple[Option, ...] = (
         "actimeo", _takes("actimeo", values.seconds),
         "seconds for which names and attributes may be remembered (1)", "SECONDS", section=_VIEW,
     ),
+    Option("brl", _sets("brl", True), "locks of programs are locks on the server (the default)",
+           aliases=("lock", "forcemandatorylock", "forcemand"), section=_VIEW),
+    Option("nobrl", _sets("brl", False),
+           "locks of programs are kept to this machine, and the server knows nothing of them",
+           aliases=("nolock",), section=_VIEW),
     Option("nosuid", _without("nosuid", "suid"), "set-user-id bits have no effect",
            section=_FSTAB),
     Option("suid", _without("suid", "nosuid"), "they have", section=_FSTAB),

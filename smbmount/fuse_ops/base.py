@@ -22,7 +22,7 @@ from smbmount.client.share import Share
 
 from .attributes import entry_of
 from .directories import DirectoryTable
-from .inodes import Inode, InodeTable
+from .inodes import Inode, InodeTable, is_another
 from .open_files import OpenTable
 from .settings import ViewSettings
 
@@ -82,12 +82,5 @@ class ShareOperations(pyfuse3.Operations):
     def _writer(self, node: Inode, fh: int | None) -> OpenFile | None:
         """An open file to change the node through: the caller's own, or another, or none."""
         if fh is not None and self._opens[fh].writable:
-            return self._opens[fh].file
-        return next((opened.file for opened in node.opens if opened.writable), None)
-
-
-def is_another(known: FileStat, found: FileStat) -> bool:
-    """True if a path leads to another file by now: another client has put it there."""
-    if not known.file_id or not found.file_id:  # a server without ids
-        return known.is_directory != found.is_directory
-    return known.file_id != found.file_id
+            return self._opens[fh].way(writing=True)
+        return next((opened.way(writing=True) for opened in node.opens if opened.writable), None)

@@ -11,6 +11,7 @@ import pyfuse3
 from smbmount.client.errors import ClientError
 
 from .inodes import Unlinked
+from .locks.node import LockFailed
 from .names import BadName
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def answered(operation: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coro
     async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await operation(*args, **kwargs)
-        except (pyfuse3.FUSEError, ClientError, Unlinked, BadName) as error:
+        except (pyfuse3.FUSEError, ClientError, Unlinked, BadName, LockFailed) as error:
             if isinstance(error, pyfuse3.FUSEError):
                 raise
             if error.errno != errno.ENOENT:  # every second lookup ends in that one

@@ -8,10 +8,12 @@ import pyfuse3
 from smbmount.client.open_file import OpenFile
 from smbmount.proto.create import FileAttributes
 
+from . import extension
 from .attributes import attributes_for_new
-from .base import ShareOperations, is_another
+from .base import ShareOperations
 from .errors import answered
-from .inodes import Inode
+from .inodes import Inode, is_another
+from .locks.table import Owner, World
 from .names import to_server
 from .open_files import access_for, disposition_for, options_for
 from .readahead import Buffer
@@ -83,15 +85,23 @@ class FileOperations(ShareOperations):
         """Bytes into an open file: the server has them when this returns."""
         return await self._opens[fh].write(off, buf)
 
+    @answered
     async def flush(self, fh: int) -> None:
-        """close(2) of one descriptor. Nothing is held back here, so nothing is due."""
+        """close(2) of one descriptor: its process has no POSIX lock on the file any more.
+
+        Nothing is held back here, so nothing else is due.
+        """
+        request = extension.current_request()
+        locks = self._opens[fh].inode.locks
+        if request is not None and locks is not None:
+            await locks.release(Owner(World.RANGES, request.lock_owner))
 
     @answered
     async def fsync(self, fh: int, datasync: bool) -> None:
         """Have the server put the file on its disk."""
         opened = self._opens[fh]
         # A server flushes what was written through a handle that may write.
-        file = opened.file if opened.writable else self._writer(opened.inode, None)
+        file = opened.way(writing=True) if opened.writable else self._writer(opened.inode, None)
         if file is not None:
             await file.flush()
 

@@ -1,13 +1,14 @@
 """The operations that pyfuse3 leaves out and the extension hands over."""
 
-from .extension import Handlers
 from .inodes import InodeTable
+from .locking import LockHandlers, LockRoom
 from .open_files import OpenTable
 
 
-class ShareHandlers(Handlers):
+class ShareHandlers(LockHandlers):
     """Locks, copies and holes of a share; only what is overridden is asked of us."""
 
-    def __init__(self, inodes: InodeTable, opens: OpenTable) -> None:
+    def __init__(self, inodes: InodeTable, opens: OpenTable, locks: LockRoom) -> None:
         self._inodes = inodes
         self._opens = opens
+        self._locks = locks

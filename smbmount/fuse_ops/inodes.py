@@ -29,6 +29,7 @@ from smbmount.client.attributes import FileStat
 from .names import child
 
 if TYPE_CHECKING:
+    from .locks.node import NodeLocks
     from .open_files import OpenNode
 
 ROOT = 1
@@ -44,7 +45,7 @@ class Unlinked(Exception):
 class Inode:
     """One file or directory of the share."""
 
-    __slots__ = ("changed_at", "children", "links", "lookups", "number", "opens", "stat")
+    __slots__ = ("changed_at", "children", "links", "locks", "lookups", "number", "opens", "stat")
 
     def __init__(self, number: int, stat: FileStat) -> None:
         self.number = number
@@ -53,6 +54,7 @@ class Inode:
         self.links: list[tuple[Inode, str]] = []
         self.children = 0  # links that other nodes have in this one
         self.opens: list[OpenNode] = []
+        self.locks: NodeLocks | None = None  # while it is open, once somebody has locked it
         self.changed_at = 0.0  # when this mount last changed content or metadata, by trio's clock
 
     def __repr__(self) -> str:
@@ -266,6 +268,13 @@ class InodeTable:
             if not parents:
                 return
             node = parents[0]
+
+
+def is_another(known: FileStat, found: FileStat) -> bool:
+    """True if a path leads to another file by now: another client has put it there."""
+    if not known.file_id or not found.file_id:  # a server without ids
+        return known.is_directory != found.is_directory
+    return known.file_id != found.file_id
 
 
 def _is_it(node: Inode, stat: FileStat) -> bool:

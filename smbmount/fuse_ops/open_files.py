@@ -10,11 +10,13 @@ import os
 import pyfuse3
 import trio
 
-from smbmount.client.errors import ClientError
+from smbmount.client.errors import ClientError, ServerError
 from smbmount.client.open_file import OpenFile
 from smbmount.proto.create import AccessMask, CreateDisposition, CreateOptions
+from smbmount.proto.status import NtStatus
 
 from .inodes import Inode, InodeTable
+from .locks.node import NodeLocks
 from .readahead import Budget, Buffer, ReadAhead
 
 _READ = AccessMask.READ_DATA
@@ -55,11 +57,12 @@ class OpenNode:
 
     __slots__ = ("file", "flags", "inode", "readahead")
 
-    def __init__(self, inode: Inode, file: OpenFile, flags: int, readahead: ReadAhead) -> None:
+    readahead: ReadAhead
+
+    def __init__(self, inode: Inode, file: OpenFile, flags: int) -> None:
         self.inode = inode
         self.file = file
         self.flags = flags
-        self.readahead = readahead
 
     @property
     def readable(self) -> bool:
@@ -71,17 +74,42 @@ class OpenNode:
         """True if WRITEs may go through this handle."""
         return self.flags & os.O_ACCMODE != os.O_RDONLY
 
+    def way(self, *, writing: bool) -> OpenFile:
+        """The handle to read or write through: the one that locks the node, if one does."""
+        locks = self.inode.locks
+        return (locks.way(writing=writing) if locks is not None else None) or self.file
+
     async def read(self, offset: int, length: int) -> Buffer:
         """Bytes for the application. Raises ClientError."""
         return await self.readahead.read(offset, length)
 
+    async def fetch(self, offset: int, length: int) -> memoryview:
+        """Bytes of the server's. Raises ClientError."""
+        return await self.way(writing=False).read(offset, length)
+
     async def write(self, offset: int, data: bytes) -> int:
         """Put bytes on the server; returns how many. Raises ClientError."""
+        file = self.way(writing=True)
         try:
-            return await self.file.write(offset, data)
+            written = await self._write(file, offset, data)
+            if file is not self.file and self.flags & os.O_DSYNC:
+                await file.flush()  # ours writes through, the one that locks does not
+            return written
         finally:
             # Even a write that failed may have changed something.
             self.inode.content_changed()
+
+    async def _write(self, file: OpenFile, offset: int, data: bytes) -> int:
+        try:
+            return await file.write(offset, data)
+        except ServerError as error:
+            locks = self.inode.locks
+            if error.status != NtStatus.STATUS_FILE_LOCK_CONFLICT or locks is None:
+                raise
+            written = await locks.write_under_shared(offset, data)
+            if written is None:
+                raise
+            return written
 
 
 class OpenTable:
@@ -103,8 +131,8 @@ class OpenTable:
 
     def add(self, inode: Inode, file: OpenFile, flags: int) -> pyfuse3.FileHandleT:
         """A handle for a file that was just opened."""
-        readahead = ReadAhead(file.read, self._nursery, self._budget, self._lifetime)
-        node = OpenNode(inode, file, flags, readahead)
+        node = OpenNode(inode, file, flags)
+        node.readahead = ReadAhead(node.fetch, self._nursery, self._budget, self._lifetime)
         inode.opens.append(node)
         self._last_handle += 1
         self._by_handle[self._last_handle] = node
@@ -115,8 +143,24 @@ class OpenTable:
         node = self._by_handle.pop(handle)
         node.readahead.drop()
         node.inode.opens.remove(node)
+        locks = node.inode.locks
+        if locks is not None and not node.inode.opens:
+            node.inode.locks = None
         self._inodes.retire(node.inode)
-        await node.file.close()
+        if locks is None:
+            await node.file.close()
+        else:
+            await self._close_locked(handle, node, locks)
+
+    async def _close_locked(self, handle: int, node: OpenNode, locks: NodeLocks) -> None:
+        """Close one of a node that is, or was, locked. Raises ClientError."""
+        kept = locks.keeps(node.file)
+        if node.inode.locks is locks:
+            await locks.closed(handle)
+        else:
+            await locks.end()
+        if not kept:
+            await node.file.close()
 
     async def release_all(self) -> None:
         """Close whatever is open still, all at once; failures count for nothing by now."""

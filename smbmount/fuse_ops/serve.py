@@ -13,6 +13,7 @@ from smbmount.client.share import Share
 from . import extension
 from .handlers import ShareHandlers
 from .inodes import InodeTable
+from .locking import LockRoom
 from .memory import keep_freed_blocks
 from .open_files import OpenTable
 from .operations import Operations
@@ -24,6 +25,7 @@ _MOST_REQUESTS = 128  # of the kernel's in work at once
 _IDLE_TASKS = 8  # kept waiting for requests; beyond that, a task ends when it has nothing to do
 _GRACE = 1.0  # seconds for closing files when the mount has ended
 _READ_AHEAD_KB = 1024
+_LOCKS = frozenset({"getlk", "setlk", "flock"})
 
 
 async def serve(
@@ -47,8 +49,10 @@ async def serve(
         async with trio.open_nursery() as nursery:
             opens = OpenTable(inodes, nursery, view.actimeo)
             operations = Operations(share, view, inodes, opens)
+            handlers = ShareHandlers(inodes, opens, LockRoom(share, nursery))
+            wanted = extension.EVERY_OPERATION - (frozenset() if view.brl else _LOCKS)
             given = extension.install(
-                operations, ShareHandlers(inodes, opens), extension.Settings(), nursery
+                operations, handlers, extension.Settings(operations=wanted), nursery
             )
             refusal = _mount(given, mountpoint, mount_options)
             if refusal is None:

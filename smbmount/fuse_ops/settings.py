@@ -13,3 +13,4 @@ class ViewSettings:
     dir_mode: int = 0o755
     read_only: bool = False
     actimeo: float = 1.0  # seconds for which names and attributes may be remembered
+    brl: bool = True  # locks are the server's; else the kernel keeps them to this machine

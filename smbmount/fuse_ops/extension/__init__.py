@@ -21,7 +21,7 @@ available: bool = unavailable_because is None
 # Behind load(), since these import pyfuse3.
 from .handlers import Caller, FileLock, Handlers  # noqa: E402
 from .requests import Hints, Request  # noqa: E402
-from .settings import Capability, Settings  # noqa: E402
+from .settings import EVERY_OPERATION, Capability, Settings  # noqa: E402
 
 if TYPE_CHECKING:
     import pyfuse3
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .bridge import Bridge
 
 __all__ = [
+    "EVERY_OPERATION",
     "Caller",
     "Capability",
     "FileLock",
