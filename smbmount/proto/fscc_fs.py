@@ -175,3 +175,19 @@ class FileFsVolumeInformation:
             raise MalformedMessage(cls.__name__, "VolumeLabelLength", length)
         label = text(data[start : start + length], cls.__name__, "VolumeLabel")
         return cls(created, serial, objects, label)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFsPosixInformation(FixedInformation):
+    """SMB3 POSIX extensions: what statvfs(3) tells. 2**64 - 1 stands for "not known"."""
+
+    _LAYOUT: ClassVar[Struct] = Struct("<LL6Q")
+
+    optimal_transfer_size: int
+    block_size: int
+    total_blocks: int
+    free_blocks: int
+    available_blocks: int
+    total_files: int
+    free_files: int
+    file_system_id: int

@@ -34,8 +34,8 @@ class NfsType(IntEnum):
     """[MS-FSCC] 2.1.2.6: four letters each, read backwards."""
 
     LNK = 0x0000_0000_014B_4E4C
-    CHR = 0x0000_0000_0152_4843
-    BLK = 0x0000_0000_014B_4C42
+    CHR = 0x0000_0000_0052_4843
+    BLK = 0x0000_0000_004B_4C42
     FIFO = 0x0000_0000_4F46_4946
     SOCK = 0x0000_0000_4B43_4F53
 
