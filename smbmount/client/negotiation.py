@@ -19,6 +19,7 @@ from smbmount.proto.negotiate import (
     NegotiateRequest,
     NegotiateResponse,
     NetnameNegotiateContext,
+    PosixExtensions,
     PreauthIntegrityCapabilities,
     SecurityMode,
     SigningAlgorithm,
@@ -28,7 +29,7 @@ from smbmount.proto.status import NtStatus, name_of
 
 from .connection import Buffer, Connection
 from .errors import MountRefused
-from .settings import ConnectionSettings, SigningPolicy
+from .settings import ConnectionSettings, PosixPolicy, SigningPolicy
 
 _CAPABILITIES = Capabilities.DFS | Capabilities.LARGE_MTU
 _CAPABILITIES_3 = (
@@ -59,6 +60,13 @@ class Negotiated:
     max_write: int
 
     @property
+    def posix(self) -> bool:
+        """True if both sides have the POSIX extensions; a share may be without all the same."""
+        return any(isinstance(context, PosixExtensions) for context in self.offered.contexts) and (
+            any(isinstance(context, PosixExtensions) for context in self.answer.contexts)
+        )
+
+    @property
     def server_requires_signing(self) -> bool:
         """True if the server refuses unsigned sessions."""
         return bool(self.answer.security_mode & SecurityMode.SIGNING_REQUIRED)
@@ -82,6 +90,8 @@ def offer(settings: ConnectionSettings) -> NegotiateRequest:
             SigningCapabilities(settings.signing_algorithms),
             NetnameNegotiateContext(settings.host),
         )
+        if settings.posix is not PosixPolicy.OFF:
+            contexts += (PosixExtensions(),)
     return NegotiateRequest(
         dialects=tuple(sorted(settings.dialects)),
         security_mode=security_mode(settings),

@@ -26,6 +26,7 @@ from smbmount.proto.info import (
     SetInfoResponse,
 )
 from smbmount.proto.ioctl import IoctlRequest, IoctlResponse
+from smbmount.proto.posix import FilePosixInformation, posix_entries
 from smbmount.proto.read import ReadRequest, ReadResponse
 from smbmount.proto.status import NtStatus
 from smbmount.proto.write import WriteRequest, WriteResponse
@@ -36,6 +37,7 @@ from .connection import Answer, Buffer
 from .credits import CreditShortage
 from .errors import BrokenAnswer, ClientError
 from .locking import ByteRange
+from .posix import name_from_wire, path_on_wire, stat_from
 from .tree import Tree
 
 LISTING = FileInformationClass.FILE_ID_FULL_DIRECTORY_INFORMATION
@@ -46,17 +48,20 @@ _ALL_INFORMATION_SIZE = 1024
 _PIECES_IN_FLIGHT = 16
 
 
-def stat_request(file_id: FileId) -> QueryInfoRequest:
+def stat_request(tree: Tree, file_id: FileId) -> QueryInfoRequest:
     """Ask for what `FileStat` holds."""
-    return QueryInfoRequest(
-        file_id, InfoType.FILE, FileInformationClass.FILE_ALL_INFORMATION, _ALL_INFORMATION_SIZE
-    )
+    wanted = FileInformationClass.FILE_ALL_INFORMATION
+    if tree.posix:
+        wanted = FileInformationClass.FILE_POSIX_INFORMATION
+    return QueryInfoRequest(file_id, InfoType.FILE, wanted, _ALL_INFORMATION_SIZE)
 
 
 def stat_of(tree: Tree, answer: Answer, path: str) -> FileStat:
     """The answer to `stat_request`. Raises ServerError, ConnectionLost."""
     try:
         data = tree.parse(answer, QueryInfoResponse, path, NtStatus.STATUS_BUFFER_OVERFLOW).data
+        if tree.posix:
+            return stat_from(FilePosixInformation.unpack(data), tree.device)
         told = FileAllInformation.unpack(data)
     except MalformedMessage as error:
         raise tree.distrust(error) from error
@@ -109,12 +114,12 @@ def disposition_request(file_id: FileId, delete: bool) -> SetInfoRequest:
     )
 
 
-def rename_request(file_id: FileId, target: str, replace: bool) -> SetInfoRequest:
+def rename_request(tree: Tree, file_id: FileId, target: str, replace: bool) -> SetInfoRequest:
     """Rename to `target`, a path from the share's root."""
     return set_request(
         file_id,
         FileInformationClass.FILE_RENAME_INFORMATION,
-        FileRenameInformation(target, replace_if_exists=replace).pack(),
+        FileRenameInformation(on_wire(tree, target), replace_if_exists=replace).pack(),
     )
 
 
@@ -263,7 +268,7 @@ class OpenFile:
 
     async def query(self) -> FileStat:
         """The file's metadata now. Raises ClientError."""
-        [answer] = await self._tree.send([stat_request(self._file_id)])
+        [answer] = await self._tree.send([stat_request(self._tree, self._file_id)])
         return stat_of(self._tree, answer, self.path)
 
     async def set_size(self, size: int) -> None:
@@ -299,7 +304,9 @@ class OpenFile:
 
     async def rename(self, target: str, *, replace: bool) -> None:
         """Move to `target`; needs DELETE access. Raises ClientError."""
-        await self._set(rename_request(self._file_id, joined(self._root, target), replace))
+        await self._set(
+            rename_request(self._tree, self._file_id, joined(self._root, target), replace)
+        )
 
     async def set_delete(self, delete: bool = True) -> None:
         """Mark for deletion at the last close, or take the mark back. Raises ClientError."""
@@ -324,6 +331,12 @@ class OpenFile:
     def _entries(self, answer: Answer) -> list[DirectoryEntry]:
         data = self._tree.parse(answer, QueryDirectoryResponse, self.path).data
         try:
+            if self._tree.posix:
+                return [
+                    DirectoryEntry(name_from_wire(name), stat_from(told, self._tree.device))
+                    for name, told in posix_entries(data)
+                    if name not in (".", "..")
+                ]
             return [
                 DirectoryEntry(
                     entry.file_name,
@@ -368,12 +381,18 @@ class OpenFile:
 def listing_request(tree: Tree, file_id: FileId) -> QueryDirectoryRequest:
     """The next batch of a directory, as large as the credits allow."""
     size = min(tree.connection.affordable(_LISTING_SIZE), tree.session.negotiated.max_transact)
-    return QueryDirectoryRequest(file_id, LISTING, "*", output_buffer_length=size)
+    wanted = FileInformationClass.FILE_POSIX_INFORMATION if tree.posix else LISTING
+    return QueryDirectoryRequest(file_id, wanted, "*", output_buffer_length=size)
 
 
 def joined(root: str, path: str) -> str:
     """`path` seen from the share's root, for a mount of its directory `root`."""
     return f"{root}\\{path}" if root and path else root or path
+
+
+def on_wire(tree: Tree, path: str) -> str:
+    """A path of the share's as its CREATEs spell it."""
+    return path_on_wire(path) if tree.posix else path
 
 
 async def _together(work: Callable[[int], Awaitable[None]], count: int) -> None:

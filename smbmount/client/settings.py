@@ -35,6 +35,14 @@ class SigningPolicy(Enum):
     OFF = "off"  # sign only what the protocol cannot go without
 
 
+class PosixPolicy(Enum):
+    """Whether to use the SMB3 POSIX extensions."""
+
+    AUTO = "auto"  # where the server and the share have them
+    REQUIRED = "required"  # refuse a share without
+    OFF = "off"
+
+
 class Mechanism(Enum):
     """How to prove who we are. Values are mount.cifs's words for `sec=`."""
 
@@ -81,4 +89,7 @@ class ConnectionSettings:
     max_read: int | None = None  # rsize: bytes; the server's own limit if None
     max_write: int | None = None  # wsize
     max_credits: int = 512  # the most credits to hold, each worth 64 KiB in flight
+    posix: PosixPolicy = PosixPolicy.AUTO
+    mfsymlinks: bool = False  # links in files of Minshall and French's format
+    sfu: bool = False  # special files as Services for Unix stores them
     client_guid: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)

@@ -6,8 +6,12 @@ round trip where the protocol allows it: what belongs together travels as one co
 """
 
 import logging
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+
+import trio
 
 from smbmount.proto.close import CloseRequest
 from smbmount.proto.create import (
@@ -20,29 +24,39 @@ from smbmount.proto.create import (
     CreateResponse,
     FileAttributes,
 )
+from smbmount.proto.create_contexts import PosixCreateRequest
 from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.fscc_classes import FileInformationClass, FileSystemInformationClass
 from smbmount.proto.fscc_file import FileEndOfFileInformation
-from smbmount.proto.fscc_fs import FileFsFullSizeInformation, FileFsSizeInformation
+from smbmount.proto.fscc_fs import (
+    FileFsFullSizeInformation,
+    FileFsPosixInformation,
+    FileFsSizeInformation,
+)
 from smbmount.proto.info import InfoType, QueryInfoRequest, QueryInfoResponse, SetInfoResponse
+from smbmount.proto.posix import FilePosixInformation
 from smbmount.proto.status import NtStatus
 
 from .attributes import DirectoryEntry, FileStat, VolumeSize
 from .connection import Answer, Request
 from .dial import reach
-from .errors import MountRefused, ServerError
+from .errors import ClientError, MountRefused, ServerError
+from .links import Links
 from .open_file import (
     OpenFile,
     basic_request,
     disposition_request,
     joined,
     listing_request,
+    on_wire,
     rename_request,
     set_request,
     stat_of,
     stat_request,
 )
-from .settings import ConnectionSettings, Credentials
+from .permissions import SETTABLE, mode_request, owner_request
+from .posix import DEFAULT_MODE, create_contexts
+from .settings import ConnectionSettings, Credentials, PosixPolicy
 from .tree import Tree
 
 _log = logging.getLogger(__name__)
@@ -50,6 +64,7 @@ _log = logging.getLogger(__name__)
 _SAME = RELATED  # "the file that the CREATE of this compound opens"
 _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _LIST = AccessMask.READ_DATA | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
+_UNKNOWN = (1 << 64) - 1
 _CHANGE = AccessMask.WRITE_ATTRIBUTES | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 
 
@@ -76,10 +91,11 @@ class Share:
         self.name = tree.share
         self.root = root
         self.label = f"{tree.label}/{root}".replace("\\", "/").rstrip("/")
-        self.posix = False
+        self.links = Links(tree, settings, root, self._with)
         self.max_read = min(settings.max_read or negotiated.max_read, negotiated.max_read)
         self.max_write = min(settings.max_write or negotiated.max_write, negotiated.max_write)
         self._tree = tree
+        self._policy = settings.posix
 
     def __repr__(self) -> str:
         return f"<Share {self.label}>"
@@ -89,10 +105,15 @@ class Share:
         """True if the connection is gone; every call fails from then on."""
         return self._tree.connection.lost is not None
 
+    @property
+    def posix(self) -> bool:
+        """True if the share has the SMB3 POSIX extensions, and they are used."""
+        return self._tree.posix
+
     async def check_root(self) -> None:
         """Make sure that the directory to mount is one. Raises MountRefused."""
         try:
-            found = await self.stat("")
+            found = await self._first_stat()
         except ServerError as error:
             if error.status in (
                 NtStatus.STATUS_OBJECT_NAME_NOT_FOUND,
@@ -106,15 +127,46 @@ class Share:
         if not found.is_directory:
             raise MountRefused(f"{self.label} is a file, and only a directory can be mounted")
 
+    async def _first_stat(self) -> FileStat:
+        """The root's metadata; by the way, whether the share has the POSIX extensions."""
+        tree = self._tree
+        if tree.session.negotiated.posix:
+            tree.posix = True
+            create = self._create("", _LOOK, CreateDisposition.OPEN)
+            inquiry = QueryInfoRequest(
+                _SAME, InfoType.FILE, FileInformationClass.FILE_POSIX_INFORMATION, 1024
+            )
+            answers = await tree.send([create, inquiry, CloseRequest(_SAME)])
+            tree.posix = (
+                answers[0].status == answers[1].status == NtStatus.STATUS_SUCCESS
+                and tree.parse(answers[0], CreateResponse).context(PosixCreateRequest.NAME)
+                is not None
+            )
+            if tree.posix:
+                data = tree.parse(answers[1], QueryInfoResponse).data
+                try:
+                    tree.device = FilePosixInformation.unpack(data).device
+                except MalformedMessage as error:
+                    raise tree.distrust(error) from error
+        if self._policy is PosixPolicy.REQUIRED and not tree.posix:
+            raise MountRefused(
+                f"{self.label} has no POSIX extensions, which the options demand; Samba has them "
+                "with `smb3 unix extensions = yes`"
+            )
+        return await self.stat("")
+
     async def stat(self, path: str) -> FileStat:
         """The metadata of what `path` names, a link itself rather than its target.
 
         One round trip. Raises ClientError.
         """
         answers = await self._with(
-            path, _LOOK, [stat_request(_SAME)], options=CreateOptions.OPEN_REPARSE_POINT
+            path,
+            _LOOK,
+            [stat_request(self._tree, _SAME)],
+            options=CreateOptions.OPEN_REPARSE_POINT,
         )
-        return stat_of(self._tree, answers[1], path)
+        return await self.links.resolve(path, stat_of(self._tree, answers[1], path))
 
     async def open(
         self,
@@ -124,23 +176,27 @@ class Share:
         *,
         options: CreateOptions = CreateOptions(0),
         attributes: FileAttributes = FileAttributes(0),
+        mode: int = DEFAULT_MODE,
     ) -> OpenFile:
         """Open or create `path`; the file's metadata comes along. One round trip.
 
-        Raises ClientError.
+        `mode` is for a file that is made, where the share has POSIX extensions. Raises ClientError.
         """
-        create = CreateRequest(
-            joined(self.root, path),
+        create = self._create(
+            path,
             access | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE,
             disposition,
-            file_attributes=attributes,
-            create_options=options,
+            options=options,
+            attributes=attributes,
+            mode=mode,
         )
-        answers = await self._tree.send([create, stat_request(_SAME)])
+        answers = await self._tree.send([create, stat_request(self._tree, _SAME)])
         opened = self._tree.parse(answers[0], CreateResponse, path)
         file = self._hold(opened, path)
         try:
             file.stat = stat_of(self._tree, answers[1], path)
+            if file.created:
+                file.stat = await self._insist(path, file.stat, mode)
         except BaseException:
             await file.close()
             raise
@@ -175,11 +231,8 @@ class Share:
         "." and ".." are left out. The first answer comes with the open, in one round trip.
         Raises ClientError.
         """
-        create = CreateRequest(
-            joined(self.root, path),
-            _LIST,
-            CreateDisposition.OPEN,
-            create_options=CreateOptions.DIRECTORY_FILE,
+        create = self._create(
+            path, _LIST, CreateDisposition.OPEN, options=CreateOptions.DIRECTORY_FILE
         )
         answers = await self._tree.send([create, listing_request(self._tree, _SAME)])
         opened = self._tree.parse(answers[0], CreateResponse, path)
@@ -187,21 +240,54 @@ class Share:
         try:
             async with aclosing(directory.batches(answers[1])) as batches:
                 async for batch in batches:
-                    yield batch
+                    yield await self.links.resolve_all(path, batch)
         finally:
             await directory.close()
 
-    async def mkdir(self, path: str) -> FileStat:
+    async def mkdir(self, path: str, mode: int = DEFAULT_MODE) -> FileStat:
         """Make a directory; its metadata. One round trip. Raises ClientError."""
         answers = await self._with(
             path,
             _LOOK,
-            [stat_request(_SAME)],
+            [stat_request(self._tree, _SAME)],
             disposition=CreateDisposition.CREATE,
             options=CreateOptions.DIRECTORY_FILE,
             attributes=FileAttributes.DIRECTORY,
+            mode=mode,
         )
-        return stat_of(self._tree, answers[1], path)
+        return await self._insist(path, stat_of(self._tree, answers[1], path), mode)
+
+    async def _insist(self, path: str, stat: FileStat, mode: int) -> FileStat:
+        """What was made, with the mode it was to have: a server may mask what is asked for."""
+        wanted = mode & SETTABLE
+        if stat.mode is None or stat.mode & SETTABLE == wanted:
+            return stat
+        try:
+            await self.set_mode(path, wanted)
+        except ServerError as error:
+            _log.debug("%s: %r keeps the mode %o: %s", self.label, path, stat.mode, error)
+            return stat
+        return replace(stat, mode=stat.mode & ~SETTABLE | wanted)
+
+    async def set_mode(self, path: str, mode: int) -> None:
+        """chmod, on a share with POSIX extensions. Raises ClientError."""
+        answers = await self._with(
+            path,
+            AccessMask.WRITE_DAC | _LOOK,
+            [mode_request(_SAME, mode)],
+            options=CreateOptions.OPEN_REPARSE_POINT,
+        )
+        self._tree.parse(answers[1], SetInfoResponse, path)
+
+    async def set_owner(self, path: str, uid: int | None, gid: int | None) -> None:
+        """chown, on a share with POSIX extensions; None leaves alone. Raises ClientError."""
+        answers = await self._with(
+            path,
+            AccessMask.WRITE_OWNER | _LOOK,
+            [owner_request(_SAME, uid, gid)],
+            options=CreateOptions.OPEN_REPARSE_POINT,
+        )
+        self._tree.parse(answers[1], SetInfoResponse, path)
 
     async def remove(self, path: str, *, directory: bool) -> None:
         """Remove a file, or an empty directory. One round trip. Raises ClientError."""
@@ -219,10 +305,38 @@ class Share:
 
         `replace` lets it take the place of a file that is there. Raises ClientError.
         """
+        try:
+            await self._rename(path, target, replace)
+        except ServerError as error:
+            if error.status != NtStatus.STATUS_ACCESS_DENIED or not (replace and self.posix):
+                raise
+            await self._replace_open(path, target, error)
+
+    async def _replace_open(self, path: str, target: str, denied: ServerError) -> None:
+        """Samba replaces no file that is open, with POSIX extensions neither; POSIX does.
+
+        The open file makes way to another name first, and comes back if it was denied for
+        another reason. In between, the name is free for an instant.
+        """
+        directory = target.rpartition("\\")[0]
+        aside = f".smbmount-{secrets.token_hex(8)}"
+        aside = f"{directory}\\{aside}" if directory else aside
+        if (await self.stat(target)).is_directory:
+            raise denied
+        await self._rename(target, aside, False)
+        with trio.CancelScope(shield=True):
+            try:
+                await self._rename(path, target, False)
+            except ClientError:
+                await self._rename(aside, target, False)
+                raise
+            await self.remove(aside, directory=False)
+
+    async def _rename(self, path: str, target: str, replace: bool) -> None:
         answers = await self._with(
             path,
             AccessMask.DELETE | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE,
-            [rename_request(_SAME, joined(self.root, target), replace)],
+            [rename_request(self._tree, _SAME, joined(self.root, target), replace)],
             options=CreateOptions.OPEN_REPARSE_POINT,
         )
         self._tree.parse(answers[1], SetInfoResponse, path)
@@ -268,6 +382,8 @@ class Share:
 
     async def statfs(self) -> VolumeSize:
         """Room on the volume behind the mounted directory. Raises ClientError."""
+        if self.posix:
+            return await self._posix_statfs()
         data = await self._volume(FileSystemInformationClass.FILE_FS_FULL_SIZE_INFORMATION)
         try:
             size = FileFsFullSizeInformation.unpack(data)
@@ -281,6 +397,23 @@ class Share:
             available=size.caller_available_allocation_units * unit,
             free=size.actual_available_allocation_units * unit,
             unit=unit,
+        )
+
+    async def _posix_statfs(self) -> VolumeSize:
+        data = await self._volume(FileSystemInformationClass.FILE_FS_POSIX_INFORMATION)
+        try:
+            told = FileFsPosixInformation.unpack(data)
+        except MalformedMessage as error:
+            raise self._tree.distrust(error) from error
+        unit = told.block_size or 4096
+        known = told.total_files < _UNKNOWN and told.free_files < _UNKNOWN
+        return VolumeSize(
+            total=told.total_blocks * unit,
+            available=told.available_blocks * unit,
+            free=told.free_blocks * unit,
+            unit=unit,
+            files=told.total_files if known else 0,
+            free_files=told.free_files if known else 0,
         )
 
     async def _plain_statfs(self) -> VolumeSize:
@@ -309,19 +442,36 @@ class Share:
         disposition: CreateDisposition = CreateDisposition.OPEN,
         options: CreateOptions = CreateOptions(0),
         attributes: FileAttributes = FileAttributes(0),
+        mode: int = DEFAULT_MODE,
     ) -> list[Answer]:
         """CREATE, `work` on what it opened, CLOSE: one compound, its answers.
 
         Raises ServerError if the CREATE or the CLOSE failed; the answers in between are for the
         caller to judge.
         """
-        create = CreateRequest(
-            joined(self.root, path),
-            access,
-            disposition,
-            file_attributes=attributes,
-            create_options=options,
+        create = self._create(
+            path, access, disposition, options=options, attributes=attributes, mode=mode
         )
         answers = await self._tree.send([create, *work, CloseRequest(_SAME)])
         self._tree.parse(answers[0], CreateResponse, path)
         return answers
+
+    def _create(
+        self,
+        path: str,
+        access: AccessMask,
+        disposition: CreateDisposition,
+        *,
+        options: CreateOptions = CreateOptions(0),
+        attributes: FileAttributes = FileAttributes(0),
+        mode: int = DEFAULT_MODE,
+    ) -> CreateRequest:
+        """The CREATE of a path below the mounted directory."""
+        return CreateRequest(
+            on_wire(self._tree, joined(self.root, path)),
+            access,
+            disposition,
+            file_attributes=attributes,
+            create_options=options,
+            contexts=create_contexts(mode) if self._tree.posix else (),
+        )

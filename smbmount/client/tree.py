@@ -59,6 +59,8 @@ class Tree:
         self.tree_id = 0
         self.is_pipe = False
         self.is_dfs = False
+        self.posix = False  # every CREATE has the POSIX context; `Share` finds out
+        self.device = 0  # with POSIX extensions: of the root directory
         self._seal = False
 
     def __repr__(self) -> str:
