@@ -49,6 +49,9 @@ def connection_settings(location: Location, options: Options) -> ConnectionSetti
         seal=options.seal,
         max_read=options.rsize,
         max_write=options.wsize,
+        posix=options.posix,
+        mfsymlinks=options.mfsymlinks,
+        sfu=options.sfu,
     )
 
 
@@ -60,6 +63,10 @@ def view_settings(options: Options) -> ViewSettings:
         file_mode=options.file_mode,
         dir_mode=options.dir_mode,
         read_only=options.read_only,
+        force_uid=options.force_uid,
+        force_gid=options.force_gid,
+        dynamic=options.dynperm,
+        server_numbers=options.server_inode_numbers,
         actimeo=options.actimeo,
         brl=options.brl,
     )
@@ -68,11 +75,12 @@ def view_settings(options: Options) -> ViewSettings:
 def kernel_options(location: Location, options: Options) -> set[str]:
     """What the kernel's mount is told."""
     words = set(options.kernel) | {
-        "default_permissions",
         "subtype=smbmount",
         # libfuse splits at commas, and undoes a backslash.
         "fsname=" + str(location).replace("\\", "\\\\").replace(",", "\\,"),
     }
+    if options.check_permissions:
+        words.add("default_permissions")
     if options.read_only:
         words.add("ro")
     if options.allow_other:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from smbmount.client.settings import Mechanism, SigningPolicy
+from smbmount.client.settings import Mechanism, PosixPolicy, SigningPolicy
 from smbmount.proto.negotiate import Dialect
 
 from . import option_values as values
@@ -40,6 +40,14 @@ class Options:
     gid: int = field(default_factory=os.getgid)
     file_mode: int = 0o755
     dir_mode: int = 0o755
+    posix: PosixPolicy = PosixPolicy.AUTO
+    mfsymlinks: bool = False
+    sfu: bool = False
+    check_permissions: bool = True  # perm, noperm
+    dynperm: bool = False
+    force_uid: bool = False
+    force_gid: bool = False
+    server_inode_numbers: bool = True
     read_only: bool = False
     allow_other: bool = False
     rsize: int | None = None
@@ -178,6 +186,55 @@ TABLE: tuple[Option, ...] = (
            section=_VIEW),
     Option("dir_mode", _takes("dir_mode", values.mode), "permissions of directories (0755)",
            "MODE", section=_VIEW),
+    Option(
+        "forceuid", _sets("force_uid", True),
+        "uid= even for files whose owner the server tells (POSIX extensions)", section=_VIEW,
+    ),
+    Option("noforceuid", _sets("force_uid", False), "the server's owner, if told (the default)",
+           section=_VIEW),
+    Option("forcegid", _sets("force_gid", True), "likewise for groups and gid=", section=_VIEW),
+    Option("noforcegid", _sets("force_gid", False), "the server's group, if told (the default)",
+           section=_VIEW),
+    Option(
+        "posix", _sets("posix", PosixPolicy.REQUIRED),
+        "refuse a share without the SMB3 POSIX extensions, which are used wherever they are",
+        aliases=("unix", "linux"), section=_VIEW,
+    ),
+    Option(
+        "noposix", _sets("posix", PosixPolicy.OFF), "do not use the SMB3 POSIX extensions",
+        aliases=("nounix", "nolinux"), section=_VIEW,
+    ),
+    Option(
+        "mfsymlinks", _sets("mfsymlinks", True),
+        "keep symbolic links in files of Minshall and French's format, as macOS does; "
+        "else they are reparse points", section=_VIEW,
+    ),
+    Option("nomfsymlinks", _sets("mfsymlinks", False), "do not (the default)", section=_VIEW),
+    Option(
+        "sfu", _sets("sfu", True),
+        "keep special files as Services for Unix does, in files with the SYSTEM attribute",
+        section=_VIEW,
+    ),
+    Option("nosfu", _sets("sfu", False), "do not (the default)", section=_VIEW),
+    Option(
+        "noperm", _sets("check_permissions", False),
+        "let the server alone decide who may do what, modes being for show", section=_VIEW,
+    ),
+    Option("perm", _sets("check_permissions", True),
+           "check modes here, too, before the server does (the default)", section=_VIEW),
+    Option(
+        "dynperm", _sets("dynperm", True),
+        "remember what chmod and chown say and the server cannot keep, until the file is forgotten",
+        section=_VIEW,
+    ),
+    Option("nodynperm", _sets("dynperm", False), "do not (the default)", section=_VIEW),
+    Option("serverino", _sets("server_inode_numbers", True),
+           "inode numbers are the server's (the default)", section=_VIEW),
+    Option(
+        "noserverino", _sets("server_inode_numbers", False),
+        "inode numbers are made up here, and hard links cannot be told from copies",
+        section=_VIEW,
+    ),
     Option("ro", _sets("read_only", True), "read only", section=_VIEW),
     Option("rw", _sets("read_only", False), "read and write (the default)", section=_VIEW),
     Option(
@@ -251,6 +308,8 @@ def check(options: Options) -> None:
     """Combinations that cannot be. Raises BadOption."""
     if options.seal and max(options.dialects) < Dialect.SMB_3_0:
         raise BadOption("seal needs SMB 3, which vers= excludes")
+    if options.posix is PosixPolicy.REQUIRED and max(options.dialects) < Dialect.SMB_3_1_1:
+        raise BadOption("posix needs SMB 3.1.1, which vers= excludes")
     if options.guest and options.password:
         raise BadOption("guest signs on without a password, yet one is given")
     if options.seal and (options.guest or options.mechanism is Mechanism.NONE):

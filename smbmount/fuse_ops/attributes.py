@@ -1,6 +1,7 @@
 """What stat(2) shows: the server's metadata in Linux's terms."""
 
 import stat as modes
+from dataclasses import dataclass
 
 import pyfuse3
 
@@ -11,29 +12,64 @@ from smbmount.proto.filetime import to_unix_ns
 from .settings import ViewSettings
 
 _WRITE_BITS = 0o222
+DEFAULT_LINK_MODE = 0o777
 _BLOCK = 512  # the unit of st_blocks
 
 
 def mode_of(stat: FileStat, view: ViewSettings) -> int:
-    """Type and permission bits. The read-only attribute takes the write bits of a file."""
+    """Type and permission bits: the server's where it has them, else the options'.
+
+    The read-only attribute then takes the write bits of a file.
+    """
+    if stat.type == modes.S_IFLNK:
+        return modes.S_IFLNK | 0o777  # as everywhere: the target's count
+    if stat.mode is not None:
+        return stat.type | stat.mode
     if stat.is_directory:
         return modes.S_IFDIR | view.dir_mode
     mode = view.file_mode
     if stat.attributes & FileAttributes.READONLY:
         mode &= ~_WRITE_BITS
-    return modes.S_IFREG | mode
+    return stat.type | mode
 
 
-def entry_of(number: int, stat: FileStat, view: ViewSettings) -> pyfuse3.EntryAttributes:
+@dataclass(slots=True)
+class Remembered:
+    """What chmod and chown said that the server cannot keep (`dynperm`); None: nothing."""
+
+    mode: int | None = None  # permission bits
+    uid: int | None = None
+    gid: int | None = None
+
+
+def owner_of(
+    stat: FileStat, view: ViewSettings, remembered: Remembered | None = None
+) -> tuple[int, int]:
+    """User and group to show: the server's numbers where it tells them and nothing forces ours."""
+    uid = view.uid if stat.uid is None or view.force_uid else stat.uid
+    gid = view.gid if stat.gid is None or view.force_gid else stat.gid
+    if remembered is not None:
+        uid = uid if remembered.uid is None else remembered.uid
+        gid = gid if remembered.gid is None else remembered.gid
+    return uid, gid
+
+
+def entry_of(
+    number: int, stat: FileStat, view: ViewSettings, remembered: Remembered | None = None
+) -> pyfuse3.EntryAttributes:
     """The answer to lookup and getattr; names and attributes may be kept for `actimeo` s."""
     entry = pyfuse3.EntryAttributes()
     entry.st_ino = pyfuse3.InodeT(number)
     entry.entry_timeout = view.actimeo
     entry.attr_timeout = view.actimeo
-    entry.st_mode = pyfuse3.ModeT(mode_of(stat, view))
-    entry.st_uid = view.uid
-    entry.st_gid = view.gid
-    entry.st_nlink = max(stat.links, 1)
+    mode = mode_of(stat, view)
+    if remembered is not None and remembered.mode is not None:
+        mode = modes.S_IFMT(mode) | remembered.mode
+    entry.st_mode = pyfuse3.ModeT(mode)
+    entry.st_uid, entry.st_gid = owner_of(stat, view, remembered)
+    entry.st_rdev = stat.device
+    # Without the extensions 0 means "not told"; with them, that the file has no name any more.
+    entry.st_nlink = max(stat.links, 1) if stat.mode is None else stat.links
     entry.st_size = stat.size
     entry.st_blocks = -(-stat.allocated // _BLOCK)
     entry.st_blksize = 1024 * 1024  # what tools like cp ask for at a time
@@ -57,8 +93,8 @@ def attributes_for(mode: int, current: FileAttributes) -> FileAttributes | None:
     return (wanted & ~FileAttributes.NORMAL) or FileAttributes.NORMAL
 
 
-def attributes_for_new(mode: int) -> FileAttributes:
-    """The attributes of a file made with `mode`."""
-    if mode & _WRITE_BITS:
+def attributes_for_new(mode: int, *, posix: bool = False) -> FileAttributes:
+    """The attributes of a file made with `mode`; with POSIX extensions the mode goes as it is."""
+    if posix or mode & _WRITE_BITS:
         return FileAttributes(0)
     return FileAttributes.READONLY

@@ -23,6 +23,7 @@ from smbmount.client.share import Share
 from .attributes import entry_of
 from .directories import DirectoryTable
 from .inodes import Inode, InodeTable, is_another
+from .names import from_posix, to_linux, to_posix, to_server
 from .open_files import OpenTable
 from .settings import ViewSettings
 
@@ -49,7 +50,19 @@ class ShareOperations(pyfuse3.Operations):
     def _told(self, node: Inode) -> pyfuse3.EntryAttributes:
         """The entry for the kernel, which holds one more reference from now on."""
         node.lookups += 1
-        return entry_of(node.number, node.stat, self._view)
+        return self._entry(node)
+
+    def _entry(self, node: Inode, stat: FileStat | None = None) -> pyfuse3.EntryAttributes:
+        """What stat(2) shows of the node, or of a newer `stat` of it."""
+        return entry_of(node.number, stat or node.stat, self._view, node.remembered)
+
+    def _there(self, name: bytes) -> str:
+        """The server's spelling of a name. Raises BadName."""
+        return to_posix(name) if self._share.posix else to_server(name)
+
+    def _here(self, name: str) -> bytes:
+        """Linux's spelling of a server's name. Raises BadName."""
+        return from_posix(name) if self._share.posix else to_linux(name)
 
     def _made(self, parent: Inode, name: str, stat: FileStat) -> Inode:
         """The node of something that this mount made just now."""

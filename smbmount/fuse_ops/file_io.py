@@ -14,7 +14,6 @@ from .base import ShareOperations
 from .errors import answered
 from .inodes import Inode, is_another
 from .locks.table import Owner, World
-from .names import to_server
 from .open_files import access_for, disposition_for, options_for
 from .readahead import Buffer
 
@@ -62,13 +61,14 @@ class FileOperations(ShareOperations):
     ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
         """Open a file, making it if it is not there."""
         parent = self._inodes.get(parent_inode)
-        there = to_server(name)
+        there = self._there(name)
         file = await self._share.open(
             parent.path_of(there),
             access_for(flags),
             disposition_for(flags, create=True),
             options=options_for(flags),
-            attributes=attributes_for_new(mode),
+            attributes=attributes_for_new(mode, posix=self._share.posix),
+            mode=mode,
         )
         node = self._made(parent, there, file.stat)
         return self._opened(node, file, flags), self._told(node)

@@ -26,6 +26,7 @@ import trio
 
 from smbmount.client.attributes import FileStat
 
+from .attributes import Remembered
 from .names import child
 
 if TYPE_CHECKING:
@@ -45,11 +46,15 @@ class Unlinked(Exception):
 class Inode:
     """One file or directory of the share."""
 
-    __slots__ = ("changed_at", "children", "links", "locks", "lookups", "number", "opens", "stat")
+    __slots__ = (
+        "changed_at", "children", "links", "locks", "lookups", "number", "opens", "remembered",
+        "stat",
+    )  # fmt: skip
 
     def __init__(self, number: int, stat: FileStat) -> None:
         self.number = number
         self.stat = stat  # as the server last told it
+        self.remembered: Remembered | None = None  # of chmod and chown, with `dynperm`
         self.lookups = 0  # references that the kernel holds
         self.links: list[tuple[Inode, str]] = []
         self.children = 0  # links that other nodes have in this one
@@ -97,12 +102,13 @@ class Watch:
 class InodeTable:
     """All nodes of a mount."""
 
-    def __init__(self, root: FileStat) -> None:
+    def __init__(self, root: FileStat, *, server_numbers: bool = True) -> None:
         self.root = Inode(ROOT, root)
         self.root.lookups = 1  # the kernel never forgets it
         self._by_number: dict[int, Inode] = {ROOT: self.root}
         self._by_link: dict[tuple[int, str], Inode] = {}
         self._own_number = _OWN_NUMBERS
+        self._server_numbers = server_numbers
         self._watches: dict[tuple[int, str], list[Watch]] = {}
 
     def __len__(self) -> int:
@@ -155,7 +161,12 @@ class InodeTable:
         elif len(node.links) > 1:  # a path is built from the name that was seen last
             node.links.remove((parent, name))
             node.links.append((parent, name))
-        if stat.links < node.stat.links and stat.links == 1 and _same_file(stat, node.stat):
+        if (
+            stat.mode is None
+            and stat.links < node.stat.links
+            and stat.links == 1
+            and _same_file(stat, node.stat)
+        ):
             # A listing does not count links; what a stat said before still holds.
             stat = replace(stat, links=node.stat.links)
         node.stat = stat
@@ -167,7 +178,7 @@ class InodeTable:
         return self.meet(parent, name, stat)
 
     def _node_for(self, known: Inode | None, stat: FileStat) -> Inode:
-        number = stat.file_id
+        number = stat.file_id if self._server_numbers else 0
         if number > ROOT:
             node = self._by_number.get(number)
             if node is not None and _is_it(node, stat):

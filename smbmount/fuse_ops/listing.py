@@ -4,12 +4,11 @@ import pyfuse3
 
 from smbmount.client.errors import ServerError
 
-from .attributes import entry_of
 from .base import ShareOperations
 from .directories import DOTS, Listed, OpenDirectory
 from .errors import answered
 from .inodes import Inode, Unlinked
-from .names import BadName, to_linux
+from .names import BadName
 
 
 class ListingOperations(ShareOperations):
@@ -33,7 +32,7 @@ class ListingOperations(ShareOperations):
         async with directory.turn:
             for place, (name, dots) in enumerate(((b".", node), (b"..", above))):
                 if start_id <= place:
-                    entry = entry_of(dots.number, dots.stat, self._view)
+                    entry = self._entry(dots)
                     if not pyfuse3.readdir_reply(token, pyfuse3.FileNameT(name), entry, place + 1):
                         return
             await directory.seek(max(start_id, DOTS) - DOTS)
@@ -46,7 +45,7 @@ class ListingOperations(ShareOperations):
     ) -> bool:
         """Give the kernel one entry; False if its buffer is full."""
         try:
-            name = to_linux(listed.name)
+            name = self._here(listed.name)
         except BadName:
             directory.take()  # no name that Linux could ask for it by
             return True
@@ -60,7 +59,7 @@ class ListingOperations(ShareOperations):
             if not directory.still_next(listed):
                 return True
         node = self._inodes.meet(directory.inode, listed.name, stat)
-        entry = entry_of(node.number, stat, self._view)
+        entry = self._entry(node, stat)
         if not pyfuse3.readdir_reply(
             token, pyfuse3.FileNameT(name), entry, directory.at + DOTS + 1
         ):

@@ -6,16 +6,15 @@ import trio
 from smbmount.client.open_file import OpenFile
 from smbmount.proto.filetime import from_unix_ns
 
-from .attributes import attributes_for, entry_of
-from .base import ShareOperations
 from .errors import answered
 from .inodes import Inode
 from .names import LONGEST
+from .permissions import PermissionOperations
 
 _BLOCK = 4096  # f_bsize, where the server's own unit is no multiple of it
 
 
-class MetadataOperations(ShareOperations):
+class MetadataOperations(PermissionOperations):
     """getattr, setattr, access, statfs."""
 
     @answered
@@ -23,7 +22,7 @@ class MetadataOperations(ShareOperations):
         """The metadata now."""
         node = self._inodes.get(inode)
         node.stat = await self._stat(node)
-        return entry_of(node.number, node.stat, self._view)
+        return self._entry(node)
 
     @answered
     async def setattr(
@@ -34,20 +33,13 @@ class MetadataOperations(ShareOperations):
         fh: int | None,
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
-        """Size, times, and the write bit of the mode.
-
-        Owners cannot be changed and are not: as with mount.cifs without ACLs, chown succeeds
-        and nothing happens, for tar and cp as root would fail otherwise.
-        """
+        """Size, times, mode and owner: what the server can keep of them (`permissions`)."""
         node = self._inodes.get(inode)
         file = self._writer(node, fh)
         try:
             if fields.update_size:
                 await self._set_size(node, file, attr.st_size)
-            attributes = 0
-            if fields.update_mode and not node.stat.is_directory:
-                node.stat = await self._stat(node)
-                attributes = attributes_for(attr.st_mode, node.stat.attributes) or 0
+            attributes = await self._set_permissions(node, attr, fields)
             accessed = from_unix_ns(attr.st_atime_ns) if fields.update_atime else 0
             written = from_unix_ns(attr.st_mtime_ns) if fields.update_mtime else 0
             if attributes or accessed or written:
@@ -55,7 +47,7 @@ class MetadataOperations(ShareOperations):
         finally:
             node.changed_at = trio.current_time()
         node.stat = await self._stat(node)
-        return entry_of(node.number, node.stat, self._view)
+        return self._entry(node)
 
     async def _set_size(self, node: Inode, file: OpenFile | None, size: int) -> None:
         try:
@@ -94,5 +86,6 @@ class MetadataOperations(ShareOperations):
         data.f_blocks = size.total // unit
         data.f_bfree = size.free // unit
         data.f_bavail = size.available // unit
+        data.f_files, data.f_ffree, data.f_favail = size.files, size.free_files, size.free_files
         data.f_namemax = LONGEST
         return data

@@ -65,6 +65,26 @@ def to_linux(name: str) -> bytes:
     return encoded
 
 
+def to_posix(name: bytes) -> str:
+    """The client's spelling of a Linux name on a share with POSIX extensions: all characters are
+    allowed there, and only the separator of our own paths is mapped. Raises BadName as above."""
+    try:
+        text = name.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise BadName(errno.EILSEQ, name) from None
+    if len(name) > LONGEST:  # bytes: the limit of the server's own file system
+        raise BadName(errno.ENAMETOOLONG, name)
+    return text.replace("\\", _MAPPED["\\"])
+
+
+def from_posix(name: str) -> bytes:
+    """What `to_posix` made of a name, undone. Raises BadName as `to_linux`."""
+    encoded = name.replace(_MAPPED["\\"], "\\").encode("utf-8", "surrogatepass")
+    if not encoded or b"/" in encoded or b"\0" in encoded or encoded in (b".", b".."):
+        raise BadName(errno.EIO, encoded)
+    return encoded
+
+
 def child(directory: str, name: str) -> str:
     """The path of `name` in `directory`, in the server's spelling."""
     return f"{directory}\\{name}" if directory else name

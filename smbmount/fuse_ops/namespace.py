@@ -13,15 +13,14 @@ from smbmount.proto.create import CreateOptions, FileAttributes
 from smbmount.proto.status import NtStatus
 
 from .attributes import attributes_for_new
-from .base import ShareOperations
 from .errors import answered
 from .inodes import Inode
-from .names import to_server
+from .links import LinkOperations
 from .open_files import access_for, disposition_for
 
 
-class NameOperations(ShareOperations):
-    """lookup, forget, mkdir, mknod, symlink, link, unlink, rmdir, rename."""
+class NameOperations(LinkOperations):
+    """lookup, forget, mkdir, mknod, unlink, rmdir, rename."""
 
     @answered
     async def lookup(
@@ -29,7 +28,7 @@ class NameOperations(ShareOperations):
     ) -> pyfuse3.EntryAttributes:
         """What a name is; the kernel counts one more reference to it."""
         parent = self._inodes.get(parent_inode)
-        there = to_server(name)
+        there = self._there(name)
         while True:
             with self._inodes.watch(parent, there) as watch:
                 path = parent.path_of(there)
@@ -58,46 +57,29 @@ class NameOperations(ShareOperations):
     ) -> pyfuse3.EntryAttributes:
         """A new directory."""
         parent = self._inodes.get(parent_inode)
-        there = to_server(name)
-        stat = await self._share.mkdir(parent.path_of(there))
+        there = self._there(name)
+        stat = await self._share.mkdir(parent.path_of(there), mode)
         return self._told(self._made(parent, there, stat))
 
     @answered
     async def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
-        """A regular file, for those who make it before they open it."""
+        """A fifo, socket or device node; also a regular file that is opened later."""
         if not modes.S_ISREG(mode):
-            raise pyfuse3.FUSEError(errno.EPERM)
+            return await self._make_special(parent_inode, name, mode, rdev)
         parent = self._inodes.get(parent_inode)
-        there = to_server(name)
+        there = self._there(name)
         file = await self._share.open(
             parent.path_of(there),
             access_for(os.O_RDONLY),
             disposition_for(os.O_EXCL, create=True),
             options=CreateOptions.NON_DIRECTORY_FILE,
-            attributes=attributes_for_new(mode),
+            attributes=attributes_for_new(mode, posix=self._share.posix),
+            mode=mode,
         )
         await file.close()
         return self._told(self._made(parent, there, file.stat))
-
-    @answered
-    async def symlink(
-        self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
-        """Plain SMB has no symbolic links."""
-        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
-
-    @answered
-    async def link(
-        self,
-        inode: int,
-        new_parent_inode: int,
-        new_name: bytes,
-        ctx: pyfuse3.RequestContext,
-    ) -> pyfuse3.EntryAttributes:
-        """Names are not added to files yet; ENOSYS would make the kernel never ask again."""
-        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
 
     @answered
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
@@ -111,7 +93,7 @@ class NameOperations(ShareOperations):
 
     async def _remove(self, parent_inode: int, name: bytes, *, directory: bool) -> None:
         parent = self._inodes.get(parent_inode)
-        there = to_server(name)
+        there = self._there(name)
         path = parent.path_of(there)
         try:
             await self._share.remove(path, directory=directory)
@@ -143,7 +125,7 @@ class NameOperations(ShareOperations):
         if flags & ~pyfuse3.RENAME_NOREPLACE:
             raise pyfuse3.FUSEError(errno.EINVAL)
         parent, target = self._inodes.get(parent_inode_old), self._inodes.get(parent_inode_new)
-        old, new = to_server(name_old), to_server(name_new)
+        old, new = self._there(name_old), self._there(name_new)
         replace = not flags & pyfuse3.RENAME_NOREPLACE
         try:
             await self._share.rename(parent.path_of(old), target.path_of(new), replace=replace)

@@ -43,7 +43,7 @@ async def serve(
     show, RuntimeError if the kernel or fusermount3 refuses the mount.
     """
     keep_freed_blocks()
-    inodes = InodeTable(await share.stat(""))
+    inodes = InodeTable(await share.stat(""), server_numbers=view.server_numbers)
     refusal: RuntimeError | None = None
     try:
         async with trio.open_nursery() as nursery:

@@ -12,5 +12,9 @@ class ViewSettings:
     file_mode: int = 0o755  # permission bits of files, before the read-only attribute
     dir_mode: int = 0o755
     read_only: bool = False
+    force_uid: bool = False  # `uid` and `gid` even where the server tells the owner
+    force_gid: bool = False
+    dynamic: bool = False  # remember modes and owners that the server cannot keep (dynperm)
+    server_numbers: bool = True  # inode numbers are the server's (serverino)
     actimeo: float = 1.0  # seconds for which names and attributes may be remembered
     brl: bool = True  # locks are the server's; else the kernel keeps them to this machine

@@ -1,0 +1,75 @@
+"""chmod and chown: on the server where it has modes and owners, else as mount.cifs does.
+
+Without POSIX extensions a mode's write bits are the read-only attribute, and nothing else of it
+is kept; an owner is not kept at all. Neither fails, or tar and cp as root would. With `dynperm`
+both are remembered for as long as the kernel knows the file.
+"""
+
+import errno
+import stat as modes
+from collections.abc import Awaitable, Callable
+
+import pyfuse3
+
+from smbmount.client.errors import ServerError
+
+from .attributes import Remembered, attributes_for, owner_of
+from .base import ShareOperations
+from .inodes import Inode
+
+
+class PermissionOperations(ShareOperations):
+    """The part of setattr that is about permissions."""
+
+    async def _set_permissions(
+        self, node: Inode, attr: pyfuse3.EntryAttributes, fields: pyfuse3.SetattrFields
+    ) -> int:
+        """chmod and chown; the attributes that are to be set with the times, 0 for none.
+
+        Raises ClientError, and EPERM where the server lets only others do it.
+        """
+        uid = int(attr.st_uid) if fields.update_uid else None
+        gid = int(attr.st_gid) if fields.update_gid else None
+        if uid is not None or gid is not None:
+            await self._chown(node, uid, gid)
+        return await self._chmod(node, int(attr.st_mode)) if fields.update_mode else 0
+
+    async def _chmod(self, node: Inode, mode: int) -> int:
+        node.stat = await self._stat(node)
+        if self._share.posix:
+            await self._at(
+                node,
+                lambda path: _permitted(lambda: self._share.set_mode(path, modes.S_IMODE(mode))),
+            )
+            return 0
+        if self._view.dynamic:
+            node.remembered = node.remembered or Remembered()
+            node.remembered.mode = modes.S_IMODE(mode)
+        if node.stat.type != modes.S_IFREG:
+            return 0
+        return attributes_for(mode, node.stat.attributes) or 0
+
+    async def _chown(self, node: Inode, uid: int | None, gid: int | None) -> None:
+        shown_uid, shown_gid = owner_of(node.stat, self._view, node.remembered)
+        uid = None if uid == shown_uid else uid
+        gid = None if gid == shown_gid else gid
+        if uid is None and gid is None:
+            return
+        if self._share.posix:
+            await self._at(
+                node, lambda path: _permitted(lambda: self._share.set_owner(path, uid, gid))
+            )
+        elif self._view.dynamic:
+            node.remembered = node.remembered or Remembered()
+            node.remembered.uid = node.remembered.uid if uid is None else uid
+            node.remembered.gid = node.remembered.gid if gid is None else gid
+
+
+async def _permitted(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it; what the server denies is EPERM, as chmod(2) and chown(2) have it, not EACCES."""
+    try:
+        await work()
+    except ServerError as error:
+        if error.errno == errno.EACCES:
+            raise pyfuse3.FUSEError(errno.EPERM) from error
+        raise

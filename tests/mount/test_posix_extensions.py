@@ -1,0 +1,265 @@
+"""A share with SMB3 POSIX extensions, judged by the server's own disk."""
+
+import errno
+import os
+import socket
+import stat as modes
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.mounts import mount, mounted
+from tests.lab.samba import SambaServer, account
+
+_SHARES = {
+    "plain": {"mangled names": "no"},
+    "mangling": {},
+    "without": {"smb3 unix extensions": "no"},
+}
+
+
+@pytest.fixture(scope="module")
+def unix() -> Iterator[SambaServer]:
+    with SambaServer({"smb3 unix extensions": "yes"}, _SHARES) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def mnt(unix: SambaServer) -> Iterator[Path]:
+    with mounted(unix, "plain", "posix") as directory:
+        yield directory
+
+
+@pytest.fixture(scope="module")
+def disk(unix: SambaServer) -> Path:
+    return unix.path_of("plain")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600, 0o444, 0o755, 0o664, 0o777, 0o000])
+def test_a_new_file_has_the_mode_it_was_made_with(mnt: Path, disk: Path, mode: int) -> None:
+    name = f"mode {mode:o}"
+    old = os.umask(0)
+    try:
+        os.close(os.open(mnt / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+    finally:
+        os.umask(old)
+    assert modes.S_IMODE((disk / name).stat().st_mode) == mode
+    assert modes.S_IMODE((mnt / name).stat().st_mode) == mode
+
+
+def test_the_umask_of_the_caller_counts(mnt: Path, disk: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        (mnt / "masked").write_bytes(b"")
+        (mnt / "masked dir").mkdir()
+    finally:
+        os.umask(old)
+    assert modes.S_IMODE((disk / "masked").stat().st_mode) == 0o640
+    assert modes.S_IMODE((disk / "masked dir").stat().st_mode) == 0o750
+
+
+def test_chmod_reaches_the_disk(mnt: Path, disk: Path) -> None:
+    (mnt / "chmod").write_bytes(b"x")
+    for mode in (0o600, 0o755, 0o400, 0o666):
+        (mnt / "chmod").chmod(mode)
+        assert modes.S_IMODE((disk / "chmod").stat().st_mode) == mode
+        assert modes.S_IMODE((mnt / "chmod").stat().st_mode) == mode
+    (mnt / "chmod dir").mkdir()
+    (mnt / "chmod dir").chmod(0o711)
+    assert modes.S_IMODE((disk / "chmod dir").stat().st_mode) == 0o711
+
+
+def test_owners_of_the_server_are_seen(mnt: Path, disk: Path) -> None:
+    (disk / "root's").write_bytes(b"")
+    os.chown(disk / "root's", 0, 12345)
+    seen = (mnt / "root's").stat()
+    assert (seen.st_uid, seen.st_gid) == (0, 12345)
+    [entry] = [entry for entry in os.scandir(mnt) if entry.name == "root's"]
+    assert entry.stat().st_gid == 12345
+
+
+def test_what_samba_calls_by_a_domain_sid_is_the_mounts_users(unix: SambaServer) -> None:
+    (unix.path_of("plain") / "of the account").write_bytes(b"")
+    os.chown(unix.path_of("plain") / "of the account", *account())
+    with mounted(unix, "plain", "uid=4321,gid=4322") as mnt:
+        seen = (mnt / "of the account").stat()
+        assert (seen.st_uid, seen.st_gid) == (4321, account()[1])
+    with mounted(unix, "plain", "uid=4321,gid=4322,forceuid,forcegid") as mnt:
+        seen = (mnt / "of the account").stat()
+        assert (seen.st_uid, seen.st_gid) == (4321, 4322)
+
+
+def test_an_owner_that_the_server_will_not_set_is_eperm(mnt: Path) -> None:
+    (mnt / "mine").write_bytes(b"")
+    with pytest.raises(PermissionError) as caught:
+        os.chown(mnt / "mine", 1, 1)
+    assert caught.value.errno == errno.EPERM
+    seen = (mnt / "mine").stat()
+    os.chown(mnt / "mine", seen.st_uid, seen.st_gid)  # nothing changes, so nothing is refused
+
+
+def test_names_differ_by_case(mnt: Path, disk: Path) -> None:
+    for name in ("case", "Case", "CASE"):
+        (mnt / name).write_text(name)
+    assert {name for name in os.listdir(disk) if name.lower() == "case"} == {"case", "Case", "CASE"}
+    assert (mnt / "Case").read_text() == "Case"
+    with pytest.raises(FileNotFoundError):
+        (mnt / "cAsE").stat()
+
+
+def test_all_characters_are_kept_as_they_are(mnt: Path, disk: Path) -> None:
+    directory = mnt / 'all: *?"<>|\\'
+    directory.mkdir()
+    names = [
+        "a:b",
+        "back\\slash",
+        "trailing dot.",
+        "trailing space ",
+        "con",
+        "x*?",
+        '"<>|',
+        "\x01\n",
+    ]
+    for name in names:
+        (directory / name).write_text(name)
+    assert sorted(os.listdir(disk / directory.name)) == sorted(names)
+    assert sorted(os.listdir(directory)) == sorted(names)
+    for name in names:
+        assert (directory / name).read_text() == name
+        (directory / name).rename(directory / f"{name}2")
+        (directory / f"{name}2").unlink()
+    directory.rmdir()
+
+
+def test_an_unlinked_open_file_is_gone_at_once_and_lives_on(mnt: Path, disk: Path) -> None:
+    path = mnt / "unlinked"
+    with path.open("w+b") as file:
+        file.write(b"before")
+        file.flush()
+        path.unlink()
+        assert not (disk / "unlinked").exists()
+        assert "unlinked" not in os.listdir(mnt)
+        path.write_bytes(b"another")  # the name is free
+        file.write(b" after")
+        file.seek(0)
+        assert file.read() == b"before after"
+        assert os.fstat(file.fileno()).st_nlink == 0
+    assert (disk / "unlinked").read_bytes() == b"another"
+
+
+def test_an_open_file_is_replaced_and_lives_on(mnt: Path, disk: Path) -> None:
+    (mnt / "replaced").write_bytes(b"old")
+    (mnt / "replacement").write_bytes(b"new")
+    with (mnt / "replaced").open("rb") as file:
+        (mnt / "replacement").rename(mnt / "replaced")
+        assert (disk / "replaced").read_bytes() == b"new"
+        assert (mnt / "replaced").read_bytes() == b"new"
+        assert file.read() == b"old"
+    assert not [name for name in os.listdir(disk) if name.startswith(".smbmount")]
+
+
+def test_links_of_the_server_are_links(mnt: Path, disk: Path) -> None:
+    (disk / "pointed").write_text("there")
+    for name, target in (
+        ("ln", "pointed"),
+        ("deep", "../x/y"),
+        ("abs", "/etc/passwd"),
+        ("b", "a\\b"),
+    ):
+        (disk / name).symlink_to(target)
+        assert os.readlink(mnt / name) == target
+        assert (mnt / name).lstat().st_size == len(target)
+    assert (mnt / "ln").read_text() == "there"
+    types = {entry.name: entry.is_symlink() for entry in os.scandir(mnt)}
+    assert types["ln"]
+    assert not types["pointed"]
+
+
+def test_links_made_here_are_links(unix: SambaServer, mnt: Path) -> None:
+    for name, target in (
+        ("l1", "a/b"),
+        ("l2", "/abs"),
+        ("l3", "a:b\\c*"),
+        ("l4", "ü" * 500),
+        ("l5", ".."),
+    ):
+        (mnt / name).symlink_to(target)
+        assert os.readlink(mnt / name) == target
+        assert (mnt / name).lstat().st_size == len(os.fsencode(target))
+        with mounted(unix, "plain") as other:
+            assert os.readlink(other / name) == target
+    (mnt / "l1").unlink()
+    assert not (mnt / "l1").is_symlink()
+
+
+def test_special_files_of_the_server_are_seen(mnt: Path, disk: Path) -> None:
+    os.mkfifo(disk / "their fifo")
+    os.mknod(disk / "their tty", modes.S_IFCHR | 0o620, os.makedev(5, 7))
+    os.mknod(disk / "their disk", modes.S_IFBLK | 0o660, os.makedev(8, 300))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(disk / "their socket"))
+    for name in ("their tty", "their disk"):  # Samba tells only the owner which device it is
+        os.chown(disk / name, *account())
+    kinds = {entry.name: entry.stat(follow_symlinks=False) for entry in os.scandir(mnt)}
+    assert modes.S_ISFIFO(kinds["their fifo"].st_mode)
+    assert modes.S_ISSOCK(kinds["their socket"].st_mode)
+    assert modes.S_ISCHR(kinds["their tty"].st_mode)
+    assert kinds["their tty"].st_rdev == (mnt / "their tty").stat().st_rdev == os.makedev(5, 7)
+    assert (mnt / "their disk").stat().st_rdev == os.makedev(8, 300)
+
+
+def test_special_files_made_here_work(unix: SambaServer, mnt: Path) -> None:
+    os.mkfifo(mnt / "fifo", 0o640)
+    os.mknod(mnt / "device", modes.S_IFCHR | 0o600, os.makedev(1, 3))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(mnt / "socket"))
+        listener.listen()
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(str(mnt / "socket"))
+    with mounted(unix, "plain") as other:
+        assert modes.S_ISFIFO((other / "fifo").stat().st_mode)
+        assert modes.S_ISSOCK((other / "socket").stat().st_mode)
+        assert (other / "device").stat().st_rdev == os.makedev(1, 3)
+        assert modes.S_IMODE((other / "fifo").stat().st_mode) == 0o640
+
+
+def test_inodes_and_link_counts_are_the_servers(mnt: Path, disk: Path) -> None:
+    (mnt / "one").write_text("x")
+    os.link(mnt / "one", mnt / "two")
+    on_disk = (disk / "one").stat()
+    for name in ("one", "two"):
+        seen = (mnt / name).stat()
+        assert (seen.st_ino, seen.st_nlink) == (on_disk.st_ino, 2)
+    (mnt / "one").unlink()
+    assert (mnt / "two").stat().st_nlink == 1
+    (mnt / "sub").mkdir()
+    (mnt / "sub" / "subsub").mkdir()
+    assert (mnt / "sub").stat().st_nlink == (disk / "sub").stat().st_nlink
+
+
+def test_statvfs_counts_inodes(mnt: Path, disk: Path) -> None:
+    here, there = os.statvfs(mnt), os.statvfs(disk)
+    assert here.f_files == there.f_files
+    assert abs(here.f_bfree * here.f_frsize - there.f_bfree * there.f_frsize) < 1 << 28
+
+
+def test_a_share_without_them_is_used_as_it_is(unix: SambaServer) -> None:
+    with mounted(unix, "without", "file_mode=0640") as mnt:
+        (mnt / "plain").write_bytes(b"")
+        assert modes.S_IMODE((mnt / "plain").stat().st_mode) == 0o640
+
+
+def test_demanding_what_a_share_has_not_is_refused(unix: SambaServer, tmp_path: Path) -> None:
+    words = [f"port={unix.port}", "username=smbmount-lab", "posix"]
+    done = mount(f"//{unix.address}/without", tmp_path, words)
+    assert done.returncode != 0
+    assert "POSIX extensions" in done.stderr
+
+
+def test_noposix_leaves_them_unused(unix: SambaServer) -> None:
+    with mounted(unix, "plain", "noposix", "file_mode=0604") as mnt:
+        (mnt / "no posix").write_bytes(b"")
+        assert modes.S_IMODE((mnt / "no posix").stat().st_mode) == 0o604
+        (mnt / "a:b").write_bytes(b"")
+    assert (unix.path_of("plain") / "a\uf022b").exists()
