@@ -62,6 +62,15 @@ class Special:
     windows: bool = False
     device: int = 0  # as os.makedev() makes it
 
+    @property
+    def length(self) -> int:
+        """Bytes of the target as Linux sees it: a mapped character is one byte there."""
+        if not self.windows:
+            return len(self.target)
+        text = self.target.decode("utf-8", "surrogatepass")
+        mapped = sum("\uf001" <= character <= "\uf029" for character in text)
+        return len(self.target) - 2 * mapped
+
 
 # -- Minshall and French ----------------------------------------------------------------
 

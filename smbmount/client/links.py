@@ -116,9 +116,8 @@ class Links:
         special = await self._look(path, stat)
         if special is None:
             return stat
-        size = len(special.target) if special.kind == modes.S_IFLNK else stat.size
-        if stat.size and not stat.attributes & FileAttributes.REPARSE_POINT:
-            size = len(special.target)  # what the file's content stands for has no size
+        kept = stat.attributes & FileAttributes.REPARSE_POINT and special.kind != modes.S_IFLNK
+        size = stat.size if kept else special.length  # content stands for what it tells only
         return replace(stat, kind=special.kind, size=size, device=special.device)
 
     async def resolve_all(
@@ -219,6 +218,7 @@ class Links:
         if self._sfu:
             content = pack_interix(special)
             return await self._make_file(path, special, content, FileAttributes.SYSTEM, mode)
+        special = replace(special, windows=not self.keeps_exactly(special.target))
         point = pack_reparse(special, exact=self._tree.posix).pack()
         set_point = IoctlRequest(RELATED, FsctlCode.SET_REPARSE_POINT, point)
         return await self._make(path, special, set_point, FileAttributes(0), mode)
@@ -247,7 +247,7 @@ class Links:
         except ServerError:
             await self._unmake(path)
             raise
-        size = len(special.target)
+        size = special.length
         return replace(stat, kind=special.kind, size=size, device=special.device)
 
     async def _unmake(self, path: str) -> None:

@@ -1,5 +1,6 @@
 """Operations on links and special files: making them, and reading where a link leads."""
 
+import errno
 import stat as modes
 
 import pyfuse3
@@ -9,7 +10,7 @@ from smbmount.client.link_formats import Special
 from .attributes import DEFAULT_LINK_MODE
 from .base import ShareOperations
 from .errors import answered
-from .names import to_linux, to_server
+from .names import BadName, to_linux, to_server
 
 
 class LinkOperations(ShareOperations):
@@ -31,7 +32,12 @@ class LinkOperations(ShareOperations):
         """A component of a target, spelled as the file it names is on the server."""
         if part in (b"", b".", b".."):
             return part
-        return to_server(part).encode("utf-8", "surrogatepass")
+        try:
+            return to_server(part).encode("utf-8", "surrogatepass")
+        except BadName as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return part  # a link may lead to what cannot be
 
     async def _make_special(
         self, parent_inode: int, name: bytes, mode: int, rdev: int

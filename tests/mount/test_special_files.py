@@ -1,0 +1,72 @@
+"""Fifos, sockets and devices on shares without POSIX extensions."""
+
+import os
+import socket
+import stat as modes
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.mounts import mounted
+from tests.lab.samba import SambaServer
+
+
+@pytest.fixture(scope="module", params=["sfu", "nosfu"])
+def mnt(samba: SambaServer, request: pytest.FixtureRequest) -> Iterator[Path]:
+    with mounted(samba, "plain", str(request.param)) as directory:
+        (directory / str(request.param)).mkdir()
+        yield directory / str(request.param)
+
+
+def test_a_fifo_carries_what_is_written(mnt: Path) -> None:
+    path = mnt / "fifo"
+    os.mkfifo(path)
+    assert modes.S_ISFIFO(path.stat().st_mode)
+    writer = threading.Thread(target=path.write_text, args=("through",))
+    writer.start()
+    assert path.read_text() == "through"
+    writer.join()
+
+
+def test_a_socket_is_one(mnt: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(mnt / "socket"))
+        assert modes.S_ISSOCK((mnt / "socket").stat().st_mode)
+
+
+def test_devices_have_their_numbers(mnt: Path) -> None:
+    os.mknod(mnt / "chr", modes.S_IFCHR | 0o600, os.makedev(1, 5))
+    os.mknod(mnt / "blk", modes.S_IFBLK | 0o600, os.makedev(259, 70_000))
+    assert (mnt / "chr").stat().st_rdev == os.makedev(1, 5)
+    assert (mnt / "blk").stat().st_rdev == os.makedev(259, 70_000)
+
+
+def test_others_see_and_remove_them(samba: SambaServer, mnt: Path) -> None:
+    for name, kind in (("f", modes.S_IFIFO), ("c", modes.S_IFCHR), ("b", modes.S_IFBLK)):
+        os.mknod(mnt / name, kind | 0o600, os.makedev(7, 9))
+        with mounted(samba, "plain", mnt.name) as other:
+            listed = {entry.name: entry.stat() for entry in os.scandir(other / mnt.name)}
+            assert modes.S_IFMT(listed[name].st_mode) == kind
+            (other / mnt.name / name).unlink()
+    assert not (samba.path_of("plain") / mnt.name / "f").exists()
+
+
+def test_the_disk_holds_interix_files(samba: SambaServer) -> None:
+    with mounted(samba, "plain", "sfu") as mnt:
+        os.mknod(mnt / "interix", modes.S_IFCHR | 0o600, os.makedev(4, 64))
+        (mnt / "interix link").symlink_to("a/b")
+    disk = samba.path_of("plain")
+    content = (disk / "interix").read_bytes()
+    assert content == b"IntxCHR\0" + (4).to_bytes(8, "little") + (64).to_bytes(8, "little")
+    assert (disk / "interix link").read_bytes() == b"IntxLNK\1" + "a/b".encode("utf-16-le")
+    done = samba.smbclient("plain", "allinfo interix")
+    assert "attributes: S" in done.stdout or "attributes: AS" in done.stdout, done.stdout
+
+
+def test_without_sfu_they_are_what_they_are_on_the_disk(samba: SambaServer) -> None:
+    with mounted(samba, "plain", "sfu") as mnt:
+        os.mkfifo(mnt / "hidden fifo")
+    with mounted(samba, "plain") as mnt:
+        assert modes.S_ISREG((mnt / "hidden fifo").stat().st_mode)
