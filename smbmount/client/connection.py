@@ -30,7 +30,7 @@ from smbmount.proto.signing import Signer
 from smbmount.proto.status import NtStatus, name_of
 
 from .apart import Abandoned, apart
-from .credits import Credits, charge_of
+from .credits import Credits, CreditShortage, charge_of
 from .errors import ConnectionLost, TimedOut
 from .wire import Wire
 
@@ -38,6 +38,10 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview
+_PATIENCE = 20  # time-outs that a request may be told to wait, unless it waits by its nature
+# What an answer may have beside the data that was asked for: names, tokens, create contexts,
+# error details; most of those have a length of 16 bits.
+_ROOM = 96 * 1024
 UNSOLICITED = 0xFFFF_FFFF_FFFF_FFFF  # message id of a break notification, 3.2.5.19
 _SMALL_FRAME = 64 * 1024
 # Before a large one ends its wait, the caller may have to be told by a signal: only these
@@ -75,6 +79,7 @@ class Answer:
 
     header: Header
     message: memoryview
+    asked: int | None = None  # the most bytes of data that the request allowed
 
     @property
     def status(self) -> int:
@@ -109,6 +114,7 @@ class _Pending:
     sealed: bool
     tree_id: int
     sent_at: float
+    asked: int  # bytes of data that the answer may have
     async_id: int = 0  # nonzero once the server answered STATUS_PENDING
 
 
@@ -240,7 +246,14 @@ class Connection:
         if self.lost is not None:
             raise self.lost
         charges = [charge_of(r.payload_size) if self.multi_credit else 1 for r in requests]
-        first_id = await self.credits.spend(sum(charges))
+        try:
+            first_id = await self.credits.spend(sum(charges))
+        except CreditShortage as shortage:
+            if shortage.window:
+                raise
+            self.refuse("the server leaves us no credits")  # and so no way to get any
+            assert self.lost is not None
+            raise self.lost from shortage
         if self.lost is not None:
             raise self.lost
         chain = _Chain([None] * len(requests), len(requests))
@@ -262,13 +275,17 @@ class Connection:
         if not deadline:
             await chain.done.wait()
             return
-        while True:
+        for _ in range(_PATIENCE):
             with trio.move_on_after(self._timeout):
                 await chain.done.wait()
                 return
-            if any(self._pending[i].async_id for i in ids if i in self._pending):
-                continue  # it told us to wait
-            raise TimedOut(self.label, self._timeout)
+            late = [self._pending[i] for i in ids if i in self._pending]
+            if not any(entry.async_id for entry in late):
+                raise TimedOut(self.label, self._timeout)
+            if any(entry.command in _WAITS_BY_NATURE for entry in late):
+                await chain.done.wait()  # it told us to wait, as it may
+                return
+        raise TimedOut(self.label, _PATIENCE * self._timeout)
 
     def _submit(
         self,
@@ -321,6 +338,7 @@ class Connection:
                 sealed,
                 tree_id,
                 now,
+                _asked(request),
             )
             ids.append(message_id)
             message_id += charge
@@ -436,6 +454,8 @@ class Connection:
             raise MalformedMessage("header", "MessageId", header.message_id)
         if header.command != entry.command:
             raise MalformedMessage("header", "Command", int(header.command))
+        if len(message) > _ROOM + entry.asked:
+            raise MalformedMessage(entry.command.name, "size", len(message))
         self._check_protection(header, message, entry, opened_by)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug(
@@ -445,31 +465,47 @@ class Connection:
                 entry.command.name,
                 name_of(header.status),
             )
-        self.credits.grant(header.credits)
-        if header.status == NtStatus.STATUS_PENDING and header.flags & HeaderFlags.ASYNC_COMMAND:
-            if entry.async_id:
-                raise MalformedMessage("header", "AsyncId", header.async_id)
-            entry.async_id = header.async_id
+        if header.status == NtStatus.STATUS_PENDING:
+            self._take_interim(header, entry)
             return
         if entry.async_id and header.async_id != entry.async_id:
             raise MalformedMessage("header", "AsyncId", header.async_id)
         del self._pending[header.message_id]
         self.credits.settle(entry.charge)
+        self.credits.grant(header.credits)
         chain = entry.chain
-        chain.answers[entry.place] = Answer(header, message)
+        chain.answers[entry.place] = Answer(header, message, entry.asked)
         chain.missing -= 1
         if chain.missing == 0:
             if chain.on_late is not None:
                 chain.on_late(chain.complete())
             chain.done.set()
 
+    def _take_interim(self, header: Header, entry: _Pending) -> None:
+        """ "Wait": once for a request, and never a final answer (3.2.5.1.5).
+
+        It is not signed, so it must not be believed in anything else.
+        """
+        if not header.flags & HeaderFlags.ASYNC_COMMAND:
+            raise MalformedMessage(entry.command.name, "Status", "STATUS_PENDING in a final answer")
+        if entry.async_id or not header.async_id:
+            raise MalformedMessage("header", "AsyncId", header.async_id)
+        entry.async_id = header.async_id
+        # Credits that come back now are not out any more, however long the wait: who needs more
+        # than the rest must not wait for it.
+        returned = min(header.credits, entry.charge)
+        entry.charge -= returned
+        self.credits.settle(returned)
+        self.credits.grant(header.credits)
+
     def _take_unsolicited(
         self, header: Header, message: memoryview, opened_by: Security | None
     ) -> None:
         if header.command != Command.OPLOCK_BREAK:
             raise MalformedMessage("header", "MessageId", header.message_id)
-        security = self._sessions.get(header.session_id)
-        if opened_by is None and security is not None and security.seal:
+        # Most servers write no session's id there, so it cannot tell whose break it is.
+        sessions = self._sessions.values()
+        if opened_by is None and sessions and all(session.seal for session in sessions):
             raise MalformedMessage("OPLOCK_BREAK", "encryption", "missing")
         # A break is not signed, whatever the session asks ([MS-SMB2] 3.3.4.6, 3.3.4.7).
         self.credits.grant(header.credits)
@@ -482,17 +518,19 @@ class Connection:
         """What is due and missing is refused ([MS-SMB2] 3.2.5.1.1, 3.2.5.1.3)."""
         security = entry.security
         if opened_by is not None:
-            if security is not opened_by:
+            if security is not opened_by or header.session_id != security.session_id:
                 raise MalformedMessage(entry.command.name, "SessionId", header.session_id)
             return
         if entry.sealed:
             raise MalformedMessage(entry.command.name, "encryption", "missing")
+        # The id is 0 until the server has chosen one in its first answer to a sign-on.
+        expected = security.session_id if security is not None else 0
+        if expected and header.session_id != expected:
+            raise MalformedMessage(entry.command.name, "SessionId", header.session_id)
         if not entry.signed:
             return
         assert security is not None
         assert security.signer is not None
-        if header.session_id != security.session_id:
-            raise MalformedMessage(entry.command.name, "SessionId", header.session_id)
         if header.status == NtStatus.STATUS_PENDING:
             return  # interim answers are not signed; they carry nothing but "wait"
         if not header.flags & HeaderFlags.SIGNED:
@@ -511,6 +549,9 @@ class Connection:
             oldest = min((entry.sent_at for entry in self._pending.values()), default=0.0)
             silent_since = max(self._last_heard, oldest)
             silence = trio.current_time() - silent_since
+            if self.credits.starved(self._timeout):
+                self.fail(errno.ETIMEDOUT, "the server grants no credits, and requests wait")
+                return
             if silence >= self._timeout:
                 self.fail(errno.ETIMEDOUT, f"the server has been silent for {silence:.0f} s")
                 return
@@ -527,3 +568,12 @@ class Connection:
     async def echo(self) -> None:
         """Ask for a sign of life ([MS-SMB2] 2.2.28). Raises ConnectionLost."""
         await self.exchange([EchoRequest()])
+
+
+def _asked(request: Request) -> int:
+    """The most bytes of data that the answer to `request` may have."""
+    for name in ("max_output_response", "output_buffer_length", "length"):
+        asked = getattr(request, name, None)
+        if asked is not None:
+            return int(asked)
+    return 0

@@ -8,7 +8,8 @@ The account serves in order of arrival: a large request at the head holds back
 small ones behind it, or a stream of small ones would starve it, and a stream of large
 ones cannot keep a directory listing out. A request that wants more than the server ever
 leaves us is told so at once (`CreditShortage`) and must come back smaller; waiting
-would be for ever.
+would be for ever. What a server grants beyond the target is not counted: no number of its
+choice decides how much we keep in flight.
 """
 
 from collections import deque
@@ -41,6 +42,7 @@ class Credits:
         self.next_message_id = 0
         self._waiting: deque[tuple[int, trio.Event]] = deque()
         self._broken = False
+        self._moved_at = 0.0  # when somebody began to wait, or credits came for who does
 
     @property
     def window(self) -> int:
@@ -61,6 +63,8 @@ class Credits:
             return self._take(charge)
         if self._hopeless(charge):
             raise CreditShortage(charge, self.window)
+        if not self._waiting:
+            self._moved_at = trio.current_time()
         turn = (charge, trio.Event())
         self._waiting.append(turn)
         try:
@@ -93,9 +97,19 @@ class Credits:
         return first
 
     def grant(self, credits: int) -> None:
-        """The server gave `credits` with some answer, interim ones included."""
-        self.available += credits
+        """The server gave `credits` with some answer, interim ones included.
+
+        An answer's own charge is settled before, so that the window never grows over the target.
+        """
+        counted = max(0, min(credits, self.target - self.window))
+        self.available += counted
+        if counted and self._waiting:
+            self._moved_at = trio.current_time()
         self._wake()
+
+    def starved(self, seconds: float) -> bool:
+        """True if somebody has waited so long and not one credit came."""
+        return bool(self._waiting) and trio.current_time() - self._moved_at >= seconds
 
     def settle(self, charge: int) -> None:
         """A request that cost `charge` has its final answer; its credits are no longer out."""

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.smb1 import is_smb1, multi_protocol_negotiate
 from smbmount.proto.status import NtStatus, name_of
 
@@ -58,6 +59,11 @@ async def reach(
             raise
         except ClientError as error:
             raise MountRefused(f"connecting to {label} failed: {error}", error.errno) from error
+        except MalformedMessage as error:
+            raise MountRefused(
+                f"{label} answered what cannot be right ({error}); somebody may be in between",
+                errno.EPROTO,
+            ) from error
         try:
             yield tree
         finally:

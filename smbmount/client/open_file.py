@@ -46,6 +46,10 @@ _LISTING_SIZE = 256 * 1024  # bytes of one directory answer: about 2,000 entries
 # short with BUFFER_OVERFLOW, and what stands before the name is whole.
 _ALL_INFORMATION_SIZE = 1024
 _PIECES_IN_FLIGHT = 16
+# A listing is given up when it cannot be a directory's: entries of one, and answers in a row that
+# hold none at all.
+_MOST_ENTRIES = 10_000_000
+_MOST_EMPTY = 3
 
 
 def stat_request(tree: Tree, file_id: FileId) -> QueryInfoRequest:
@@ -318,15 +322,42 @@ class OpenFile:
     async def batches(
         self, first: Answer | None = None
     ) -> AsyncGenerator[list[DirectoryEntry], None]:
-        """The directory's entries, a server's answer at a time, without "." and ".."."""
+        """The directory's entries, a server's answer at a time, without "." and "..".
+
+        Raises ClientError; BrokenAnswer for a listing that has no end.
+        """
         answer = first
+        begun_with: set[int] = set()  # hashes of each answer's first name
+        total = empty = 0
         while True:
             if answer is None:
-                [answer] = await self._tree.send([listing_request(self._tree, self._file_id)])
+                answer = await self._next_batch()
             if answer.status in (NtStatus.STATUS_NO_MORE_FILES, NtStatus.STATUS_NO_SUCH_FILE):
                 return
-            yield self._entries(answer)
+            batch = self._entries(answer)
             answer = None
+            total += len(batch)
+            empty = 0 if batch else empty + 1
+            if empty > _MOST_EMPTY:
+                raise self._endless("has no end")
+            if total > _MOST_ENTRIES:
+                raise self._endless(f"has more than {_MOST_ENTRIES} entries")
+            if batch and hash(batch[0].name) in begun_with:
+                raise self._endless(f"has {batch[0].name!r} twice")
+            if batch:
+                begun_with.add(hash(batch[0].name))
+            yield batch
+
+    async def _next_batch(self) -> Answer:
+        while True:
+            try:
+                [answer] = await self._tree.send([listing_request(self._tree, self._file_id)])
+            except CreditShortage:
+                continue  # the window shrank; a smaller request now
+            return answer
+
+    def _endless(self, reason: str) -> BrokenAnswer:
+        return BrokenAnswer(self._tree.label, f"the listing of {self.path!r} {reason}")
 
     def _entries(self, answer: Answer) -> list[DirectoryEntry]:
         data = self._tree.parse(answer, QueryDirectoryResponse, self.path).data

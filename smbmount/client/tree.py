@@ -71,10 +71,10 @@ class Tree:
         host = self.connection.label.removeprefix("//")
         request = TreeConnectRequest(f"\\\\{host}\\{self.share}")
         security = self.session.security
-        # 3.1.1 signs this request whatever was agreed: it is the first that proves the
-        # preauthentication hash to the server (3.2.4.1.1).
-        newest = self.session.negotiated.dialect >= Dialect.SMB_3_1_1
-        [answer] = await self.connection.exchange([request], security=security, sign=newest)
+        # Signed whatever was agreed, if there is a key: with 3.1.1 it is the first request that
+        # proves the preauthentication hash to the server (3.2.4.1.1), and with every dialect the
+        # answer says whether the share demands encryption.
+        [answer] = await self.connection.exchange([request], security=security, sign=True)
         self.tree_id = answer.header.tree_id
         response = accept(answer, TreeConnectResponse, self.label)
         self.is_pipe = response.share_type == ShareType.PIPE
@@ -254,11 +254,18 @@ def accept(answer: Answer, expected: type[R], path: str = "", *also_fine: int) -
     """The response inside `answer`.
 
     Raises ServerError unless its status is success or one of `also_fine`, MalformedMessage if it
-    cannot be parsed.
+    cannot be parsed, or holds more than was asked for.
     """
     if answer.status != NtStatus.STATUS_SUCCESS and answer.status not in also_fine:
         raise ServerError(answer.status, Command(answer.header.command), path)
-    return expected.unpack(answer.message)
+    response = expected.unpack(answer.message)
+    held = getattr(response, "data", getattr(response, "output", b""))
+    if answer.asked is not None and len(held) > answer.asked:
+        name = Command(answer.header.command).name
+        raise MalformedMessage(
+            name, "DataLength", f"{len(held)}, more than the {answer.asked} asked for"
+        )
+    return response
 
 
 def _is_failure(status: int) -> bool:
