@@ -50,7 +50,16 @@ class Authenticator:
                 return anonymous.negotiate_token()
             return anonymous.authenticate_token()
         # The library may read files and, for Kerberos, talk to a KDC: not on our loop.
-        return await trio.to_thread.run_sync(self._step, token, abandon_on_cancel=True)
+        try:
+            return await trio.to_thread.run_sync(self._step, token, abandon_on_cancel=True)
+        except MountRefused:
+            raise
+        except Exception as error:
+            # Parsers of tokens meet bytes that anybody may have sent, and are not strict about
+            # what they raise: struct.error, ValueError, IndexError.
+            raise MountRefused(
+                f"signing on to //{self._host} failed: the server's token cannot be read ({error})"
+            ) from error
 
     def _step(self, token: bytes) -> bytes:
         from spnego.exceptions import SpnegoError

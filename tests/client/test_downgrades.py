@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from smbmount.client.errors import MountRefused
 from smbmount.client.settings import Credentials, SigningPolicy
 from smbmount.client.share import Share
 from smbmount.proto.error_response import ErrorResponse
@@ -274,6 +275,16 @@ def test_a_sign_on_is_not_turned_into_a_guests(
     outcome = _meddled(proxies[server], answers=alter)
     assert outcome.refused, outcome
     assert "guest" in str(outcome.error)
+
+
+@pytest.mark.parametrize("number", [FIRST_SETUP, LAST_SETUP])
+@pytest.mark.parametrize("at", [0, 1, 6, 20, 40, 60])
+def test_a_token_that_cannot_be_read_is_refused_in_a_sentence(
+    number: int, at: int, proxies: dict[str, Proxy]
+) -> None:
+    alter = only(number, poked(HEADER_SIZE + 8 + at, b"\xff\xff"))
+    outcome = _meddled(proxies["3.1.1"], answers=alter)
+    assert isinstance(outcome.error, MountRefused), outcome
 
 
 def test_a_server_that_takes_unknown_users_for_guests_gets_no_mount(
