@@ -93,7 +93,7 @@ def unmount(mountpoint: Path) -> None:
             subprocess.run(["umount", "-i", "-l", str(mountpoint)], check=False)
     if pid is not None:
         try:
-            wait_gone(pid)
+            wait_gone(pid, 30)  # a busy machine frees much memory slowly
         except TimeoutError:
             os.kill(pid, 9)
             raise
