@@ -46,10 +46,12 @@ _LISTING_SIZE = 256 * 1024  # bytes of one directory answer: about 2,000 entries
 # short with BUFFER_OVERFLOW, and what stands before the name is whole.
 _ALL_INFORMATION_SIZE = 1024
 _PIECES_IN_FLIGHT = 16
-# A listing is given up when it cannot be a directory's: entries of one, and answers in a row that
-# hold none at all.
+# A listing is given up when it cannot be a directory's: entries of one, answers in a row that hold
+# none at all, and answers that begin with a name that another began with. A few of those come from
+# honest servers, whose directory changes as it is listed.
 _MOST_ENTRIES = 10_000_000
 _MOST_EMPTY = 3
+_MOST_REPEATED = 8
 
 
 def stat_request(tree: Tree, file_id: FileId) -> QueryInfoRequest:
@@ -328,7 +330,7 @@ class OpenFile:
         """
         answer = first
         begun_with: set[int] = set()  # hashes of each answer's first name
-        total = empty = 0
+        total = empty = repeated = 0
         while True:
             if answer is None:
                 answer = await self._next_batch()
@@ -342,10 +344,11 @@ class OpenFile:
                 raise self._endless("has no end")
             if total > _MOST_ENTRIES:
                 raise self._endless(f"has more than {_MOST_ENTRIES} entries")
-            if batch and hash(batch[0].name) in begun_with:
-                raise self._endless(f"has {batch[0].name!r} twice")
             if batch:
+                repeated += hash(batch[0].name) in begun_with
                 begun_with.add(hash(batch[0].name))
+            if repeated > _MOST_REPEATED:
+                raise self._endless(f"has {batch[0].name!r} again and again")
             yield batch
 
     async def _next_batch(self) -> Answer:
