@@ -65,6 +65,7 @@ _SAME = RELATED  # "the file that the CREATE of this compound opens"
 _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _LIST = AccessMask.READ_DATA | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _UNKNOWN = (1 << 64) - 1
+ASIDE = ".smbmount-"  # and 16 hexadecimal digits: removed, but open somewhere
 _CHANGE = AccessMask.WRITE_ATTRIBUTES | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 
 
@@ -240,7 +241,8 @@ class Share:
         try:
             async with aclosing(directory.batches(answers[1])) as batches:
                 async for batch in batches:
-                    yield await self.links.resolve_all(path, batch)
+                    shown = [entry for entry in batch if not entry.name.startswith(ASIDE)]
+                    yield await self.links.resolve_all(path, shown)
         finally:
             await directory.close()
 
@@ -308,22 +310,20 @@ class Share:
         try:
             await self._rename(path, target, replace)
         except ServerError as error:
-            if error.status != NtStatus.STATUS_ACCESS_DENIED or not (replace and self.posix):
+            if error.status != NtStatus.STATUS_ACCESS_DENIED or not replace:
                 raise
             await self._replace_open(path, target, error)
 
     async def _replace_open(self, path: str, target: str, denied: ServerError) -> None:
-        """Samba replaces no file that is open, with POSIX extensions neither; POSIX does.
+        """SMB replaces no file that is open, Samba not even with POSIX extensions; POSIX does.
 
         The open file makes way to another name first, and comes back if it was denied for
         another reason. In between, the name is free for an instant.
         """
-        directory = target.rpartition("\\")[0]
-        aside = f".smbmount-{secrets.token_hex(8)}"
-        aside = f"{directory}\\{aside}" if directory else aside
-        if (await self.stat(target)).is_directory:
+        there = await self.stat(target)
+        if there.is_directory or (not self.posix and there.attributes & FileAttributes.READONLY):
             raise denied
-        await self._rename(target, aside, False)
+        aside = await self.set_aside(target)
         with trio.CancelScope(shield=True):
             try:
                 await self._rename(path, target, False)
@@ -331,6 +331,18 @@ class Share:
                 await self._rename(aside, target, False)
                 raise
             await self.remove(aside, directory=False)
+
+    async def set_aside(self, path: str) -> str:
+        """Give a file a name that listings leave out; its path from now on. Raises ClientError.
+
+        For what must be out of the way at once, but is open: SMB keeps the name of a removed file
+        until its last close.
+        """
+        directory = path.rpartition("\\")[0]
+        name = f"{ASIDE}{secrets.token_hex(8)}"
+        aside = f"{directory}\\{name}" if directory else name
+        await self._rename(path, aside, False)
+        return aside
 
     async def _rename(self, path: str, target: str, replace: bool) -> None:
         answers = await self._with(

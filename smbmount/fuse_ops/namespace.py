@@ -95,6 +95,9 @@ class NameOperations(LinkOperations):
         parent = self._inodes.get(parent_inode)
         there = self._there(name)
         path = parent.path_of(there)
+        node = self._inodes.find(parent, there)
+        if node is not None and node.opens and not self._share.posix:
+            path = await self._share.set_aside(path)  # its name is free at once
         try:
             await self._share.remove(path, directory=directory)
         except ServerError as error:

@@ -56,13 +56,26 @@ class PermissionOperations(ShareOperations):
         if uid is None and gid is None:
             return
         if self._share.posix:
-            await self._at(
-                node, lambda path: _permitted(lambda: self._share.set_owner(path, uid, gid))
-            )
+            await self._give(node, uid, gid)
         elif self._view.dynamic:
             node.remembered = node.remembered or Remembered()
             node.remembered.uid = node.remembered.uid if uid is None else uid
             node.remembered.gid = node.remembered.gid if gid is None else gid
+
+    async def _give(self, node: Inode, uid: int | None, gid: int | None) -> None:
+        """chown on the server.
+
+        The mount's own uid and gid stand for the account that signed on, whose numbers nobody
+        knows here: to give a file to them is to leave it, if the server says no.
+        """
+        try:
+            await self._at(
+                node, lambda path: _permitted(lambda: self._share.set_owner(path, uid, gid))
+            )
+        except pyfuse3.FUSEError as error:
+            to_us = uid in (None, self._view.uid) and gid in (None, self._view.gid)
+            if error.errno != errno.EPERM or not to_us:
+                raise
 
 
 async def _permitted(work: Callable[[], Awaitable[None]]) -> None:

@@ -15,6 +15,7 @@ from tests.lab.samba import SambaServer, account
 _SHARES = {
     "plain": {"mangled names": "no"},
     "mangling": {},
+    "administered": {"force user": "root"},
     "without": {"smb3 unix extensions": "no"},
 }
 
@@ -97,6 +98,16 @@ def test_an_owner_that_the_server_will_not_set_is_eperm(mnt: Path) -> None:
     assert caught.value.errno == errno.EPERM
     seen = (mnt / "mine").stat()
     os.chown(mnt / "mine", seen.st_uid, seen.st_gid)  # nothing changes, so nothing is refused
+    os.chown(mnt / "mine", os.getuid(), os.getgid())  # ours stand for the server's account
+
+
+def test_an_owner_that_the_server_sets_is_set(unix: SambaServer) -> None:
+    with mounted(unix, "administered") as mnt:
+        (mnt / "given").write_bytes(b"")
+        os.chown(mnt / "given", 1, 2)
+        on_disk = (unix.path_of("administered") / "given").stat()
+        assert (on_disk.st_uid, on_disk.st_gid) == (1, 2)
+        assert ((mnt / "given").stat().st_uid, (mnt / "given").stat().st_gid) == (1, 2)
 
 
 def test_names_differ_by_case(mnt: Path, disk: Path) -> None:
