@@ -42,6 +42,7 @@ from .connection import Answer, Request
 from .dial import reach
 from .errors import ClientError, MountRefused, ServerError
 from .links import Links
+from .mangled import true_names
 from .open_file import (
     OpenFile,
     basic_request,
@@ -242,6 +243,8 @@ class Share:
             async with aclosing(directory.batches(answers[1])) as batches:
                 async for batch in batches:
                     shown = [entry for entry in batch if not entry.name.startswith(ASIDE)]
+                    if self.posix:
+                        shown = await true_names(self._tree, joined(self.root, path), shown)
                     yield await self.links.resolve_all(path, shown)
         finally:
             await directory.close()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import socket
 import stat as modes
 from collections.abc import Iterator
@@ -141,6 +142,23 @@ def test_all_characters_are_kept_as_they_are(mnt: Path, disk: Path) -> None:
         (directory / name).rename(directory / f"{name}2")
         (directory / f"{name}2").unlink()
     directory.rmdir()
+
+
+def test_names_that_the_server_lists_shortened_are_shown_whole(unix: SambaServer) -> None:
+    disk = unix.path_of("mangling")
+    names = ["a:b", "back\\slash", "dot.", "x*?.txt", "REAL12~1", "ordinary"]
+    with mounted(unix, "mangling") as mnt:
+        for place in (mnt, mnt / "in: this", mnt / "in: this" / "and?" / "below"):
+            place.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                (place / name).write_text(name)
+            there = disk / place.relative_to(mnt)
+            assert sorted(os.listdir(place)) == sorted(os.listdir(there))
+            for name in os.listdir(place):
+                if not (place / name).is_dir():
+                    assert (place / name).read_text() == name
+        shutil.rmtree(mnt / "in: this")
+    assert sorted(os.listdir(disk)) == sorted(names)
 
 
 def test_an_unlinked_open_file_is_gone_at_once_and_lives_on(mnt: Path, disk: Path) -> None:
