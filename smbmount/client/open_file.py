@@ -148,6 +148,8 @@ class OpenFile:
         self.stat = stat
         self.created = created
         self.closed = False
+        self.oplock_level = 0  # granted by the open
+        self.contexts: dict[bytes, bytes] = {}  # what the open's create contexts were answered
         self._tree = tree
         self._file_id = file_id
         self._root = root

@@ -18,11 +18,13 @@ from smbmount.proto.create import (
     RELATED,
     AccessMask,
     CreateAction,
+    CreateContext,
     CreateDisposition,
     CreateOptions,
     CreateRequest,
     CreateResponse,
     FileAttributes,
+    OplockLevel,
 )
 from smbmount.proto.create_contexts import PosixCreateRequest
 from smbmount.proto.errors import MalformedMessage
@@ -103,6 +105,11 @@ class Share:
         return f"<Share {self.label}>"
 
     @property
+    def tree(self) -> Tree:
+        """The connected share: for the rooms of this floor that ask more of it."""
+        return self._tree
+
+    @property
     def lost(self) -> bool:
         """True if the connection is gone; every call fails from then on."""
         return self._tree.connection.lost is not None
@@ -179,10 +186,13 @@ class Share:
         options: CreateOptions = CreateOptions(0),
         attributes: FileAttributes = FileAttributes(0),
         mode: int = DEFAULT_MODE,
+        oplock_level: OplockLevel = OplockLevel.NONE,
+        contexts: tuple[CreateContext, ...] = (),
     ) -> OpenFile:
         """Open or create `path`; the file's metadata comes along. One round trip.
 
-        `mode` is for a file that is made, where the share has POSIX extensions. Raises ClientError.
+        `mode` is for a file that is made, where the share has POSIX extensions. The answers to
+        `contexts` are in the file's `contexts`. Raises ClientError.
         """
         create = self._create(
             path,
@@ -191,10 +201,14 @@ class Share:
             options=options,
             attributes=attributes,
             mode=mode,
+            oplock_level=oplock_level,
+            contexts=contexts,
         )
         answers = await self._tree.send([create, stat_request(self._tree, _SAME)])
         opened = self._tree.parse(answers[0], CreateResponse, path)
         file = self._hold(opened, path)
+        file.oplock_level = opened.oplock_level
+        file.contexts = {name: bytes(data) for name, data in opened.contexts}
         try:
             file.stat = stat_of(self._tree, answers[1], path)
             if file.created:
@@ -480,6 +494,8 @@ class Share:
         options: CreateOptions = CreateOptions(0),
         attributes: FileAttributes = FileAttributes(0),
         mode: int = DEFAULT_MODE,
+        oplock_level: OplockLevel = OplockLevel.NONE,
+        contexts: tuple[CreateContext, ...] = (),
     ) -> CreateRequest:
         """The CREATE of a path below the mounted directory."""
         return CreateRequest(
@@ -488,5 +504,6 @@ class Share:
             disposition,
             file_attributes=attributes,
             create_options=options,
-            contexts=create_contexts(mode) if self._tree.posix else (),
+            oplock_level=oplock_level,
+            contexts=contexts + (create_contexts(mode) if self._tree.posix else ()),
         )
