@@ -18,6 +18,7 @@ from smbmount.proto.fscc_file import (
     FileEndOfFileInformation,
     FileRenameInformation,
 )
+from smbmount.proto.fsctl_files import SetSparse
 from smbmount.proto.info import (
     InfoType,
     QueryInfoRequest,
@@ -25,7 +26,7 @@ from smbmount.proto.info import (
     SetInfoRequest,
     SetInfoResponse,
 )
-from smbmount.proto.ioctl import IoctlRequest, IoctlResponse
+from smbmount.proto.ioctl import FsctlCode, IoctlRequest, IoctlResponse
 from smbmount.proto.posix import FilePosixInformation, posix_entries
 from smbmount.proto.read import ReadRequest, ReadResponse
 from smbmount.proto.status import NtStatus
@@ -127,6 +128,11 @@ def rename_request(tree: Tree, file_id: FileId, target: str, replace: bool) -> S
         FileInformationClass.FILE_RENAME_INFORMATION,
         FileRenameInformation(on_wire(tree, target), replace_if_exists=replace).pack(),
     )
+
+
+def sparse_request(file_id: FileId) -> IoctlRequest:
+    """Mark the file: what nobody writes takes no space ([MS-FSCC] 2.3.69)."""
+    return IoctlRequest(file_id, FsctlCode.SET_SPARSE, SetSparse().pack())
 
 
 class OpenFile:

@@ -7,6 +7,7 @@ from smbmount.client.open_file import OpenFile
 from smbmount.proto.filetime import from_unix_ns
 
 from .errors import answered
+from .gaps import expect_gap, is_gap, mark_again
 from .inodes import Inode
 from .names import LONGEST
 from .permissions import PermissionOperations
@@ -44,6 +45,8 @@ class MetadataOperations(PermissionOperations):
             written = from_unix_ns(attr.st_mtime_ns) if fields.update_mtime else 0
             if attributes or accessed or written:
                 await self._set_basic(node, file, accessed, written, attributes)
+            if attributes:
+                await mark_again(node, self._share)
         finally:
             node.changed_at = trio.current_time()
         node.stat = await self._stat(node)
@@ -52,9 +55,11 @@ class MetadataOperations(PermissionOperations):
     async def _set_size(self, node: Inode, file: OpenFile | None, size: int) -> None:
         try:
             if file is not None:
+                await expect_gap(node, file, node.stat.size, size)
                 await file.set_size(size)
             else:
-                await self._at(node, lambda path: self._share.set_size(path, size))
+                sparse = is_gap(node.stat.size, size)
+                await self._at(node, lambda path: self._share.set_size(path, size, sparse=sparse))
         finally:
             node.content_changed()
 

@@ -14,6 +14,7 @@ from smbmount.proto.status import NtStatus
 
 from .attributes import attributes_for_new
 from .errors import answered
+from .gaps import mark_again
 from .inodes import Inode
 from .links import LinkOperations
 from .open_files import access_for, disposition_for
@@ -140,6 +141,8 @@ class NameOperations(LinkOperations):
         if moved is not None:
             moved.changed_at = trio.current_time()
         self._directories.removed(parent, old)
+        if moved is not None:
+            await mark_again(moved, self._share)
 
     async def _make_way(self, error: ServerError, target: Inode, name: str) -> bool:
         """SMB replaces neither a directory nor a read-only file; POSIX does. True to try again.

@@ -15,6 +15,7 @@ from smbmount.client.open_file import OpenFile
 from smbmount.proto.create import AccessMask, CreateDisposition, CreateOptions
 from smbmount.proto.status import NtStatus
 
+from .gaps import expect_gap
 from .inodes import Inode, InodeTable
 from .locks.node import NodeLocks
 from .readahead import Budget, Buffer, ReadAhead
@@ -55,7 +56,7 @@ def options_for(flags: int) -> CreateOptions:
 class OpenNode:
     """One open(2) of one node."""
 
-    __slots__ = ("file", "flags", "inode", "readahead")
+    __slots__ = ("end", "file", "flags", "inode", "readahead")
 
     readahead: ReadAhead
 
@@ -63,6 +64,7 @@ class OpenNode:
         self.inode = inode
         self.file = file
         self.flags = flags
+        self.end = file.stat.size  # of the file, as far as this handle has seen it grow
 
     @property
     def readable(self) -> bool:
@@ -90,6 +92,8 @@ class OpenNode:
     async def write(self, offset: int, data: bytes) -> int:
         """Put bytes on the server; returns how many. Raises ClientError."""
         file = self.way(writing=True)
+        await expect_gap(self.inode, self.file, self.end, offset)
+        self.end = max(self.end, offset + len(data))
         try:
             written = await self._write(file, offset, data)
             if file is not self.file and self.flags & os.O_DSYNC:
