@@ -6,10 +6,9 @@ on a server whose disk can; whole clusters only. FSCTL_SRV_COPYCHUNK_WRITE ([MS-
 The source is named by a resume key, which holds for the session: so files may be of two shares,
 if these belong to one session.
 
-A copy is cut into requests that are short for the server, two of them under way at a time, and it
-ends after a while with what it has: its caller then sees progress, and can be stopped between. One
-who is cancelled leaves no request behind that could write later, unless the server takes longer
-over it than `_GRACE`.
+A copy is cut into requests that are short for the server, for Samba answers nobody else of this
+connection meanwhile, and it ends after a while with what it has. A caller who is cancelled leaves
+no request behind that could write later, unless the server takes longer over it than `_GRACE`.
 """
 
 import errno
@@ -46,10 +45,10 @@ from .tree import accept
 
 _log = logging.getLogger(__name__)
 
-_MOST_BYTES = 256 << 20  # of one call, by copying
+_REQUEST = 4 << 20  # bytes of one request, where the server takes as many: 10 ms of its time here
 _MOST_SECONDS = 1.0  # after which a call begins no further request
-_IN_FLIGHT = 2
 _GRACE = 0.1  # seconds that a cancelled caller still waits for what is under way
+_CLONE = FsctlCode.DUPLICATE_EXTENTS_TO_FILE
 _TRIES = 3  # if the source gets shorter meanwhile
 _SMALLEST_CLUSTER = 4096  # bytes; Samba tells a unit of its own, which may be less than the disk's
 
@@ -180,9 +179,7 @@ class ServerCopies:
         clone = DuplicateExtents(
             span.source.file_id, span.source_offset, span.target_offset, length
         )
-        requests: list[Request] = [
-            IoctlRequest(target.file_id, FsctlCode.DUPLICATE_EXTENTS_TO_FILE, clone.pack())
-        ]
+        requests: list[Request] = [IoctlRequest(target.file_id, _CLONE, clone.pack())]
         size = (await target.query()).size
         end = span.target_offset + length
         if end > size:  # blocks cannot be put behind the end: it moves first, and back if need be
@@ -259,39 +256,31 @@ class _Span:
 
 
 class _Run:
-    """One call's COPYCHUNK requests. `done` is by piece, and only a piece's whole counts on."""
+    """One call's COPYCHUNK requests, one after the other."""
 
     def __init__(self, copies: ServerCopies, key: bytes, span: _Span) -> None:
         self._copies = copies
         self._key = key
         self._span = span
-        total = copies.limits.total_bytes
-        length = min(span.length, max(_MOST_BYTES, total))
-        self._pieces = [(at, min(total, length - at)) for at in range(0, length, total)]
-        self._done = [0] * len(self._pieces)
+        self._done = 0
         self._failed: ClientError | None = None
         self._stopping = False
         self._ended = trio.Event()
         self._work = trio.CancelScope(shield=True)
 
     async def finish(self) -> int:
-        """Bytes copied without a gap. Raises ClientError if there are none, for a reason."""
+        """Bytes copied. Raises ClientError if there are none."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._mind_the_caller)
             with self._work:
-                await self._copy_all()
+                await self._copy()
             self._ended.set()
-        copied = 0
-        for (_, size), done in zip(self._pieces, self._done, strict=True):
-            copied += done
-            if done < size:
-                break
-        if not copied:
+        if not self._done:
             await trio.lowlevel.checkpoint()  # a cancelled caller leaves here, with nothing done
             raise self._failed or BrokenAnswer(
                 self._span.target.tree.label, "a copy came to nothing, without a reason"
             )
-        return copied
+        return self._done
 
     async def _mind_the_caller(self) -> None:
         """Who is cancelled begins nothing more, and still hears what is on its way."""
@@ -301,52 +290,45 @@ class _Run:
             self._stopping = True
             self._work.deadline = trio.current_time() + _GRACE
 
-    async def _copy_all(self) -> None:
+    async def _copy(self) -> None:
         late = trio.current_time() + _MOST_SECONDS
-        numbers = iter(range(len(self._pieces)))
+        while self._done < self._span.length and not self._stopping:
+            try:
+                self._done += await self._copy_some()
+            except ClientError as error:
+                self._failed = error
+                return
+            if trio.current_time() >= late:
+                return
 
-        async def take() -> None:
-            for number in numbers:
-                at, size = self._pieces[number]
-                try:
-                    await self._copy_piece(number, at, size)
-                except ClientError as error:
-                    self._failed = self._failed or error
-                if self._failed or self._stopping or trio.current_time() >= late:
-                    return
-
-        async with trio.open_nursery() as nursery:
-            for _ in range(min(_IN_FLIGHT, len(self._pieces))):
-                nursery.start_soon(take)
-
-    async def _copy_piece(self, number: int, at: int, size: int) -> None:
+    async def _copy_some(self) -> int:
+        """One request, and how many bytes it copied: 0 if the server has told other limits."""
         target = self._span.target
-        while self._done[number] < size and not self._stopping:
-            done = self._done[number]
-            limits = self._copies.limits
-            chunks = tuple(self._chunks_of(at + done, size - done, limits))
-            wanted = sum(chunk.length for chunk in chunks)
-            request = IoctlRequest(
-                target.file_id,
-                FsctlCode.SRV_COPYCHUNK_WRITE,
-                CopyChunkRequest(self._key, chunks).pack(),
-                max_output_response=12,
+        limits = self._copies.limits
+        chunks = tuple(self._next_chunks(limits))
+        wanted = sum(chunk.length for chunk in chunks)
+        request = IoctlRequest(
+            target.file_id,
+            FsctlCode.SRV_COPYCHUNK_WRITE,
+            CopyChunkRequest(self._key, chunks).pack(),
+            max_output_response=12,
+        )
+        [answer] = await target.tree.send([request])
+        told = self._told(answer)
+        if answer.status == _S.STATUS_INVALID_PARAMETER:
+            self._copies.limits = _stricter(limits, told, answer, target)
+            return 0
+        if not 0 < told.total_bytes_written <= wanted:
+            raise BrokenAnswer(
+                target.tree.label, f"copied {told.total_bytes_written} of {wanted} bytes"
             )
-            [answer] = await target.tree.send([request])
-            told = self._told(answer)
-            if answer.status == _S.STATUS_INVALID_PARAMETER:
-                self._adopt(told, limits, answer)
-                continue
-            if not 0 < told.total_bytes_written <= wanted:
-                raise BrokenAnswer(
-                    target.tree.label, f"copied {told.total_bytes_written} of {wanted} bytes"
-                )
-            self._done[number] += told.total_bytes_written
+        return told.total_bytes_written
 
-    def _chunks_of(self, at: int, size: int, limits: Limits) -> Iterator[CopyChunk]:
-        end = at + min(size, limits.total_bytes, limits.chunks * limits.chunk_bytes)
+    def _next_chunks(self, limits: Limits) -> Iterator[CopyChunk]:
+        most = min(limits.total_bytes, limits.chunks * limits.chunk_bytes, _REQUEST)
+        end = min(self._done + most, self._span.length)
         source, target = self._span.source_offset, self._span.target_offset
-        for start in range(at, end, limits.chunk_bytes):
+        for start in range(self._done, end, limits.chunk_bytes):
             length = min(limits.chunk_bytes, end - start)
             yield CopyChunk(source + start, target + start, length)
 
@@ -360,15 +342,14 @@ class _Run:
                 raise ServerError(answer.status, IoctlRequest.COMMAND, file.path) from error
             raise file.tree.distrust(error) from error
 
-    def _adopt(self, told: CopyChunkResponse, used: Limits, answer: Answer) -> None:
-        """Go on within the limits that the server has told; raise if they were kept already."""
-        limits = Limits(
-            min(told.chunks_written, used.chunks),
-            min(told.chunk_bytes_written, used.chunk_bytes),
-            min(told.total_bytes_written, used.total_bytes),
-        )
-        if limits == used or not min(limits.chunks, limits.chunk_bytes, limits.total_bytes):
-            if self._copies.limits != used:
-                return  # another piece has learnt it meanwhile
-            raise ServerError(answer.status, IoctlRequest.COMMAND, self._span.target.path)
-        self._copies.limits = limits
+
+def _stricter(used: Limits, told: CopyChunkResponse, answer: Answer, file: OpenFile) -> Limits:
+    """The limits to go on with. Raises ServerError if they were kept already."""
+    limits = Limits(
+        min(told.chunks_written, used.chunks),
+        min(told.chunk_bytes_written, used.chunk_bytes),
+        min(told.total_bytes_written, used.total_bytes),
+    )
+    if limits == used or not min(limits.chunks, limits.chunk_bytes, limits.total_bytes):
+        raise ServerError(answer.status, IoctlRequest.COMMAND, file.path)
+    return limits
