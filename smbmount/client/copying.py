@@ -144,7 +144,7 @@ class ServerCopies:
 
     async def _look(self, source: OpenFile) -> tuple[int, bytes | ServerError]:
         """The size of the source and its resume key, or why there is none. One round trip."""
-        requests: list[Request] = [stat_request(source.file_id)]
+        requests: list[Request] = [stat_request(source.tree, source.file_id)]
         if self._chunks:
             requests.append(
                 IoctlRequest(

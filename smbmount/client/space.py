@@ -117,7 +117,7 @@ async def _map(file: OpenFile, offset: int) -> tuple[int, tuple[Range, ...], boo
     asked = Range(offset, _BEYOND_ALL - offset)
     answers = await file.tree.send(
         [
-            stat_request(file.file_id),
+            stat_request(file.tree, file.file_id),
             IoctlRequest(file.file_id, FsctlCode.QUERY_ALLOCATED_RANGES, asked.pack(), _MAP_SIZE),
         ]
     )

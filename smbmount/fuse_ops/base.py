@@ -25,6 +25,7 @@ from .directories import DirectoryTable
 from .inodes import Inode, InodeTable, is_another
 from .names import from_posix, to_linux, to_posix, to_server
 from .open_files import OpenTable
+from .remembered import RememberedListings
 from .settings import ViewSettings
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class ShareOperations(pyfuse3.Operations):
         self._inodes = inodes
         self._opens = opens
         self._directories = DirectoryTable()
+        self._remembered = RememberedListings()
 
     def _told(self, node: Inode) -> pyfuse3.EntryAttributes:
         """The entry for the kernel, which holds one more reference from now on."""

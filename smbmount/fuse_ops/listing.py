@@ -4,6 +4,7 @@ import pyfuse3
 
 from smbmount.client.errors import ServerError
 
+from . import extension
 from .base import ShareOperations
 from .directories import DOTS, Listed, OpenDirectory
 from .errors import answered
@@ -17,7 +18,10 @@ class ListingOperations(ShareOperations):
     @answered
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileHandleT:
         """Nothing is opened on the server before the first entry is asked for."""
-        return self._directories.add(OpenDirectory(self._inodes.get(inode), self._share))
+        directory = self._inodes.get(inode)
+        if hints := self._remembered.hints(directory):
+            extension.hint(extension.current_request(), hints)
+        return self._directories.add(OpenDirectory(directory, self._share))
 
     @answered
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:

@@ -91,9 +91,9 @@ class OpenNode:
 
     async def write(self, offset: int, data: bytes) -> int:
         """Put bytes on the server; returns how many. Raises ClientError."""
-        file = self.way(writing=True)
         await expect_gap(self.inode, self.file, self.end, offset)
         self.end = max(self.end, offset + len(data))
+        file = self.way(writing=True)
         try:
             written = await self._write(file, offset, data)
             if file is not self.file and self.flags & os.O_DSYNC:
