@@ -29,6 +29,13 @@ READ = AccessMask.READ_DATA
 WRITE = AccessMask.WRITE_DATA
 
 
+@pytest.fixture(scope="module")
+def samba() -> Iterator[SambaServer]:
+    """A server of its own, so that file names need not be."""
+    with SambaServer() as server:
+        yield server
+
+
 @asynccontextmanager
 async def shares(
     server: SambaServer, *names: str, proxy: Proxy | None = None

@@ -58,12 +58,13 @@ def checksum(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(samba: SambaServer) -> Iterator[Place]:
+def place() -> Iterator[Place]:
     with (
-        Proxy(samba.address, samba.port) as proxy,
-        mounted(samba, port=proxy.port, address=proxy.address) as mnt,
+        SambaServer() as server,
+        Proxy(server.address, server.port) as proxy,
+        mounted(server, port=proxy.port, address=proxy.address) as mnt,
     ):
-        yield Place(samba, proxy, mnt, samba.path_of("plain"))
+        yield Place(server, proxy, mnt, server.path_of("plain"))
 
 
 def wait_until_closed(place: Place, name: str) -> None:

@@ -21,18 +21,17 @@ pytestmark = pytest.mark.skipif(
 _QUERY_DIRECTORY = re.compile(rb"\xfeSMB.{8}\x0e\x00", re.DOTALL)
 
 
-def test_listings_are_remembered_where_somebody_vouches_for_them(
-    samba: SambaServer, tmp_path: Path
-) -> None:
-    disk = samba.path_of("plain")
-    for name in ("vouched", "other"):
-        (disk / name).mkdir()
-        (disk / name / "entry").touch()
-        os.chown(disk / name, *account())
+def test_listings_are_remembered_where_somebody_vouches_for_them(tmp_path: Path) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="smbmount-control-") as control,
-        Proxy(samba.address, samba.port) as proxy,
+        SambaServer() as server,
+        Proxy(server.address, server.port) as proxy,
     ):
+        disk = server.path_of("plain")
+        for name in ("vouched", "other"):
+            (disk / name).mkdir()
+            (disk / name / "entry").touch()
+            os.chown(disk / name, *account())
         _check(Path(control), tmp_path, disk, proxy)
 
 
