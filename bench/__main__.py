@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.lab.mounts import mounted
 from tests.lab.samba import SambaServer, pinned
 
+from .copies import Copies, bytes_on_the_wire
 from .start import seconds_to_first_byte
 from .streams import Streams
 
@@ -28,9 +29,27 @@ def main() -> None:
             _report(f"read, {name}", chosen.runs, streams.get, streams.read)
             synced = [streams.write(sync=True) for _ in range(chosen.runs)]
             print(f"| write and fsync, {name} | | {_spread(synced)} | |")
+    _report_copies(chosen.mib, chosen.runs)
     with SambaServer() as server:
         times = [seconds_to_first_byte(server) for _ in range(chosen.runs + 1)][1:]
     print(f"\nFrom the start of the command to the first byte of a file: {_spread(times)}")
+
+
+def _report_copies(mib: int, runs: int) -> None:
+    """cp within the mount: through the client and by the server, interleaved."""
+    print(f"\ncp of {mib} MiB within a mount, signed\n")
+    print("| through the client | by the server | times as fast | on the wire |")
+    print("|---|---|---|---|")
+    with SambaServer(pinned("3.1.1")) as server:
+        with mounted(server, "plain") as place:
+            copies = Copies(server, place, mib << 20)
+            copies.through_client()
+            copies.by_server()
+            pairs = [(copies.through_client(), copies.by_server()) for _ in range(runs)]
+        client, by_server = ([pair[side] for pair in pairs] for side in (0, 1))
+        ratio = statistics.median(client) / statistics.median(by_server)
+        wire = bytes_on_the_wire(server) // 1024
+        print(f"| {_spread(client)} | {_spread(by_server)} | {ratio:.1f} | {wire} KiB |")
 
 
 def _report(name: str, runs: int, theirs: Callable[[], float], ours: Callable[[], float]) -> None:

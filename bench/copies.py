@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.lab.mounts import mounted
 from tests.lab.proxy import Proxy
 from tests.lab.samba import SambaServer
 
@@ -14,9 +15,8 @@ _CHUNK = 1 << 20
 class Copies:
     """Times copies of one file of a share within it."""
 
-    def __init__(self, server: SambaServer, mount: Path, proxy: Proxy, size: int) -> None:
+    def __init__(self, server: SambaServer, mount: Path, size: int) -> None:
         self._mount = mount
-        self._proxy = proxy
         self._disk = server.path_of("plain")
         block = os.urandom(_CHUNK)
         with open(mount / "original", "wb", buffering=0) as file:
@@ -32,12 +32,6 @@ class Copies:
         words = [f"if={self._mount / 'original'}", f"of={self._mount / 'copy'}", "bs=1M"]
         return self._timed(["dd", *words, "status=none"])
 
-    def bytes_on_the_wire(self) -> int:
-        """What a copy by the server costs on the wire, both ways."""
-        before = self._proxy.to_server + self._proxy.to_client
-        self.by_server()
-        return self._proxy.to_server + self._proxy.to_client - before
-
     def _timed(self, command: list[str]) -> float:
         (self._mount / "copy").unlink(missing_ok=True)
         for path in (self._disk / "original", self._mount / "original"):
@@ -48,6 +42,17 @@ class Copies:
         original, copy = self._disk / "original", self._disk / "copy"
         assert copy.stat().st_size == original.stat().st_size
         return took
+
+
+def bytes_on_the_wire(server: SambaServer) -> int:
+    """What a copy of the same file by the server costs on the wire, both ways."""
+    with (
+        Proxy(server.address, server.port) as proxy,
+        mounted(server, port=proxy.port, address=proxy.address) as place,
+    ):
+        before = proxy.to_server + proxy.to_client
+        subprocess.run(["cp", place / "original", place / "counted"], check=True)
+        return proxy.to_server + proxy.to_client - before
 
 
 def _evict(path: Path) -> None:
