@@ -44,6 +44,7 @@ from .attributes import DirectoryEntry, FileStat, VolumeSize
 from .connection import Answer, Request
 from .dial import reach
 from .errors import ClientError, MountRefused, ServerError
+from .link_formats import Special
 from .links import Links
 from .mangled import true_names
 from .open_file import (
@@ -277,6 +278,11 @@ class Share:
             mode=mode,
         )
         return await self._insist(path, stat_of(self._tree, answers[1], path), mode)
+
+    async def make(self, path: str, special: Special, mode: int) -> FileStat:
+        """Make a symbolic link or special file; its metadata. Raises ClientError."""
+        stat = await self.links.make(path, special, mode)
+        return await self._insist(path, stat, mode)
 
     async def _insist(self, path: str, stat: FileStat, mode: int) -> FileStat:
         """What was made, with the mode it was to have: a server may mask what is asked for."""

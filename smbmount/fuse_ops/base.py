@@ -9,6 +9,7 @@ and finds what another client has moved.
 """
 
 import errno
+import stat as modes
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ from smbmount.client.errors import ServerError
 from smbmount.client.open_file import OpenFile
 from smbmount.client.share import Share
 
-from .attributes import entry_of
+from .attributes import Remembered, entry_of
 from .directories import DirectoryTable
 from .inodes import Inode, InodeTable, is_another
 from .names import from_posix, to_linux, to_posix, to_server
@@ -66,9 +67,11 @@ class ShareOperations(pyfuse3.Operations):
         """Linux's spelling of a server's name. Raises BadName."""
         return from_posix(name) if self._share.posix else to_linux(name)
 
-    def _made(self, parent: Inode, name: str, stat: FileStat) -> Inode:
-        """The node of something that this mount made just now."""
+    def _made(self, parent: Inode, name: str, stat: FileStat, mode: int | None = None) -> Inode:
+        """The node of something that this mount made just now, to have `mode`."""
         node = self._inodes.made(parent, name, stat)
+        if mode is not None and self._view.dynamic and stat.mode is None:
+            node.remembered = Remembered(modes.S_IMODE(mode))
         node.changed_at = trio.current_time()
         return node
 

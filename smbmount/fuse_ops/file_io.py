@@ -70,7 +70,7 @@ class FileOperations(ShareOperations):
             attributes=attributes_for_new(mode, posix=self._share.posix),
             mode=mode,
         )
-        node = self._made(parent, there, file.stat)
+        node = self._made(parent, there, file.stat, mode if file.created else None)
         return self._opened(node, file, flags), self._told(node)
 
     @answered

@@ -52,8 +52,8 @@ class LinkOperations(ShareOperations):
     ) -> pyfuse3.EntryAttributes:
         parent = self._inodes.get(parent_inode)
         there = self._there(name)
-        stat = await self._share.links.make(parent.path_of(there), special, mode)
-        return self._told(self._made(parent, there, stat))
+        stat = await self._share.make(parent.path_of(there), special, mode)
+        return self._told(self._made(parent, there, stat, mode))
 
     @answered
     async def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileNameT:

@@ -60,7 +60,7 @@ class NameOperations(LinkOperations):
         parent = self._inodes.get(parent_inode)
         there = self._there(name)
         stat = await self._share.mkdir(parent.path_of(there), mode)
-        return self._told(self._made(parent, there, stat))
+        return self._told(self._made(parent, there, stat, mode))
 
     @answered
     async def mknod(
@@ -80,7 +80,7 @@ class NameOperations(LinkOperations):
             mode=mode,
         )
         await file.close()
-        return self._told(self._made(parent, there, file.stat))
+        return self._told(self._made(parent, there, file.stat, mode))
 
     @answered
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:

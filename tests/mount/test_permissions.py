@@ -28,6 +28,7 @@ def test_chmod_is_the_read_only_attribute_and_no_more(samba: SambaServer) -> Non
 def test_dynperm_remembers_until_the_mount_ends(samba: SambaServer) -> None:
     with mounted(samba, "plain", "dynperm") as mnt:
         (mnt / "dynamic").write_bytes(b"")
+        assert _mode(mnt / "dynamic") == 0o644  # what it was made with
         (mnt / "dynamic").chmod(0o4711)
         os.chown(mnt / "dynamic", 12, 34)
         seen = (mnt / "dynamic").stat()

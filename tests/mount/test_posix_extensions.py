@@ -239,7 +239,9 @@ def test_special_files_of_the_server_are_seen(mnt: Path, disk: Path) -> None:
 
 
 def test_special_files_made_here_work(unix: SambaServer, mnt: Path) -> None:
-    os.mkfifo(mnt / "fifo", 0o640)
+    old = os.umask(0)
+    os.mkfifo(mnt / "fifo", 0o662)
+    os.umask(old)
     os.mknod(mnt / "device", modes.S_IFCHR | 0o600, os.makedev(1, 3))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(mnt / "socket"))
@@ -250,7 +252,7 @@ def test_special_files_made_here_work(unix: SambaServer, mnt: Path) -> None:
         assert modes.S_ISFIFO((other / "fifo").stat().st_mode)
         assert modes.S_ISSOCK((other / "socket").stat().st_mode)
         assert (other / "device").stat().st_rdev == os.makedev(1, 3)
-        assert modes.S_IMODE((other / "fifo").stat().st_mode) == 0o640
+        assert modes.S_IMODE((other / "fifo").stat().st_mode) == 0o662
 
 
 def test_inodes_and_link_counts_are_the_servers(mnt: Path, disk: Path) -> None:

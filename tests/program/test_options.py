@@ -66,7 +66,7 @@ def test_what_cannot_be_is_refused_by_name(text: str, hint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["seal,vers=2.1", "guest,password=x", "seal,guest", "seal,sec=none"]
+    "text", ["seal,vers=2.1", "guest,password=x", "seal,guest", "seal,sec=none", "posix,vers=3.0"]
 )
 def test_options_that_exclude_each_other_are_refused(text: str) -> None:
     with pytest.raises(BadOption):
