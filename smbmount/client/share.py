@@ -30,16 +30,12 @@ from smbmount.proto.create_contexts import PosixCreateRequest
 from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.fscc_classes import FileInformationClass, FileSystemInformationClass
 from smbmount.proto.fscc_file import FileEndOfFileInformation
-from smbmount.proto.fscc_fs import (
-    FileFsFullSizeInformation,
-    FileFsPosixInformation,
-    FileFsSizeInformation,
-)
 from smbmount.proto.info import InfoType, QueryInfoRequest, QueryInfoResponse, SetInfoResponse
 from smbmount.proto.ioctl import IoctlResponse
 from smbmount.proto.posix import FilePosixInformation
 from smbmount.proto.status import NtStatus
 
+from . import volume
 from .attributes import DirectoryEntry, FileStat, VolumeSize
 from .connection import Answer, Request
 from .dial import reach
@@ -70,7 +66,6 @@ _log = logging.getLogger(__name__)
 _SAME = RELATED  # "the file that the CREATE of this compound opens"
 _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _LIST = AccessMask.READ_DATA | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
-_UNKNOWN = (1 << 64) - 1
 ASIDE = ".smbmount-"  # and 16 hexadecimal digits: removed, but open somewhere
 _CHANGE = AccessMask.WRITE_ATTRIBUTES | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 
@@ -429,51 +424,7 @@ class Share:
 
     async def statfs(self) -> VolumeSize:
         """Room on the volume behind the mounted directory. Raises ClientError."""
-        if self.posix:
-            return await self._posix_statfs()
-        data = await self._volume(FileSystemInformationClass.FILE_FS_FULL_SIZE_INFORMATION)
-        try:
-            size = FileFsFullSizeInformation.unpack(data)
-        except MalformedMessage as error:
-            # impacket's server takes this class for another one. The older class knows no quota.
-            _log.debug("%s: %s; asking for FileFsSizeInformation", self._tree.label, error)
-            return await self._plain_statfs()
-        unit = size.sectors_per_allocation_unit * size.bytes_per_sector
-        return VolumeSize(
-            total=size.total_allocation_units * unit,
-            available=size.caller_available_allocation_units * unit,
-            free=size.actual_available_allocation_units * unit,
-            unit=unit,
-        )
-
-    async def _posix_statfs(self) -> VolumeSize:
-        data = await self._volume(FileSystemInformationClass.FILE_FS_POSIX_INFORMATION)
-        try:
-            told = FileFsPosixInformation.unpack(data)
-        except MalformedMessage as error:
-            raise self._tree.distrust(error) from error
-        unit = told.block_size or 4096
-        known = told.total_files < _UNKNOWN and told.free_files < _UNKNOWN
-        return VolumeSize(
-            total=told.total_blocks * unit,
-            available=told.available_blocks * unit,
-            free=told.free_blocks * unit,
-            unit=unit,
-            files=told.total_files if known else 0,
-            free_files=told.free_files if known else 0,
-        )
-
-    async def _plain_statfs(self) -> VolumeSize:
-        data = await self._volume(FileSystemInformationClass.FILE_FS_SIZE_INFORMATION)
-        try:
-            size = FileFsSizeInformation.unpack(data)
-        except MalformedMessage as error:
-            raise self._tree.distrust(error) from error
-        unit = size.sectors_per_allocation_unit * size.bytes_per_sector
-        available = size.available_allocation_units * unit
-        return VolumeSize(
-            total=size.total_allocation_units * unit, available=available, free=available, unit=unit
-        )
+        return await volume.size(self._tree, self._volume)
 
     async def _volume(self, wanted: FileSystemInformationClass) -> memoryview:
         question = QueryInfoRequest(_SAME, InfoType.FILESYSTEM, wanted, 1024)
