@@ -11,7 +11,6 @@ import stat as modes
 from dataclasses import dataclass
 from struct import Struct
 
-from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.reparse import (
     LxSymlink,
     MountPoint,
@@ -49,6 +48,8 @@ _TAGS = {
     ReparseTag.LX_SYMLINK: modes.S_IFLNK,
     ReparseTag.AF_UNIX: modes.S_IFSOCK,
     ReparseTag.LX_FIFO: modes.S_IFIFO,
+    ReparseTag.LX_CHR: modes.S_IFCHR,  # the numbers are in an attribute of WSL's own: 0, 0 here
+    ReparseTag.LX_BLK: modes.S_IFBLK,
 }
 
 
@@ -144,6 +145,11 @@ def kind_of_tag(tag: int) -> int:
     return next((kind for known, kind in _TAGS.items() if known == tag), 0)
 
 
+def is_special(tag: int) -> bool:
+    """True if a reparse point of that tag can be a link or special file."""
+    return tag == ReparseTag.NFS or bool(kind_of_tag(tag))
+
+
 def unpack_reparse(
     point: ReparsePoint, ours: tuple[str, str] = ("", ""), *, exact: bool = False
 ) -> Special | None:
@@ -231,9 +237,3 @@ def pack_reparse(special: Special, *, exact: bool) -> ReparsePoint:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-__all__ = [
-    "INTERIX_LARGEST", "MF_SIZE", "MalformedMessage", "Special", "kind_of_tag", "pack_interix",
-    "pack_mf", "pack_reparse", "relative_to", "unpack_interix", "unpack_mf", "unpack_reparse",
-]  # fmt: skip

@@ -6,6 +6,7 @@ its content. `resolve` looks, where looking can be worth it; a directory's entri
 many at once.
 """
 
+import logging
 import stat as modes
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
@@ -37,6 +38,7 @@ from .link_formats import (
     INTERIX_LARGEST,
     MF_SIZE,
     Special,
+    is_special,
     pack_interix,
     pack_mf,
     pack_reparse,
@@ -45,12 +47,13 @@ from .link_formats import (
     unpack_mf,
     unpack_reparse,
 )
-from .open_file import joined, on_wire, stat_of, stat_request
+from .open_file import joined, on_wire, stat_of, stat_request, together
 from .settings import ConnectionSettings
 from .tree import Tree
 
+_log = logging.getLogger(__name__)
+
 _LARGEST_POINT = 16 * 1024  # bytes of a reparse point ([MS-FSCC] 2.1.2)
-_LOOKS_AT_ONCE = 16
 _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _MAKE = (
     AccessMask.WRITE_DATA
@@ -98,7 +101,8 @@ class Links:
         """True if only the content tells what this is."""
         if stat.attributes & FileAttributes.REPARSE_POINT:
             if not self._tree.posix:
-                return True
+                # A tag that is told, by a listing, may be of no link at all (deduplication).
+                return not stat.reparse_tag or is_special(stat.reparse_tag)
             # The extensions tell the type; not a device's number, nor every link's length.
             device = stat.kind in (modes.S_IFCHR, modes.S_IFBLK)
             return device or (stat.kind == modes.S_IFLNK and not stat.size)
@@ -113,7 +117,11 @@ class Links:
         """`stat` with type, link length and device as they are. Raises ClientError."""
         if not self._hides(stat):
             return stat
-        special = await self._look(path, stat)
+        try:
+            special = await self._look(path, stat)
+        except BrokenAnswer as error:  # any client may have written it: readlink(2) will tell
+            _log.debug("%s", error)
+            return stat
         if special is None:
             return stat
         kept = stat.attributes & FileAttributes.REPARSE_POINT and special.kind != modes.S_IFLNK
@@ -128,21 +136,18 @@ class Links:
         if not hidden:
             return entries
         resolved = list(entries)
-        places = iter(hidden)
 
-        async def work() -> None:
-            for place in places:
-                entry = entries[place]
-                path = f"{directory}\\{entry.name}" if directory else entry.name
-                try:
-                    stat = await self.resolve(path, entry.stat)
-                except ServerError:
-                    continue  # gone since, or not ours to read
-                resolved[place] = DirectoryEntry(entry.name, stat)
+        async def look(number: int) -> None:
+            place = hidden[number]
+            entry = entries[place]
+            path = f"{directory}\\{entry.name}" if directory else entry.name
+            try:
+                stat = await self.resolve(path, entry.stat)
+            except ServerError:
+                return  # gone since, or not ours to read
+            resolved[place] = DirectoryEntry(entry.name, stat)
 
-        async with trio.open_nursery() as nursery:
-            for _ in range(min(len(hidden), _LOOKS_AT_ONCE)):
-                nursery.start_soon(work)
+        await together(look, len(hidden))
         return resolved
 
     async def _look(self, path: str, stat: FileStat) -> Special | None:

@@ -10,8 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-import trio
-
 from smbmount.proto.close import CloseRequest
 from smbmount.proto.create import (
     RELATED,
@@ -29,12 +27,12 @@ from smbmount.proto.status import NtStatus
 from .attributes import DirectoryEntry
 from .connection import Answer
 from .errors import ServerError
+from .open_file import together
 from .posix import create_contexts, name_from_wire, path_on_wire
 from .tree import Tree
 
 _SHORT = re.compile(r"[0-9A-Z_!@#$%^&'()-]{1,6}~[0-9A-Z](\.[0-9A-Z_!@#$%^&'()~-]{1,3})?")
 _IMPOSSIBLE = re.compile(r'["*:<>?\\|\x01-\x1f]|[ .]$')
-_AT_ONCE = 16
 _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _NAME_SIZE = 64 * 1024
 
@@ -52,18 +50,15 @@ async def true_names(
     wire = path_on_wire(directory)
     windows = await _windows_path(tree, wire)
     named = list(entries)
-    places = iter(short)
 
-    async def work() -> None:
-        for place in places:
-            entry = entries[place]
-            if not await _exists(tree, f"{wire}/{entry.name}" if wire else entry.name):
-                found = await _true_name(tree, wire, windows, entry)
-                named[place] = replace(entry, name=found or entry.name)
+    async def look(number: int) -> None:
+        place = short[number]
+        entry = entries[place]
+        if not await _exists(tree, f"{wire}/{entry.name}" if wire else entry.name):
+            found = await _true_name(tree, wire, windows, entry)
+            named[place] = replace(entry, name=found or entry.name)
 
-    async with trio.open_nursery() as nursery:
-        for _ in range(min(len(short), _AT_ONCE)):
-            nursery.start_soon(work)
+    await together(look, len(short))
     return named
 
 

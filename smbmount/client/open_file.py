@@ -203,7 +203,7 @@ class OpenFile:
             whole[start : start + len(data)] = data
             got[number] = len(data)
 
-        await _together(fetch, len(got))
+        await together(fetch, len(got))
         end = 0
         for number, count in enumerate(got):
             end = number * piece + count
@@ -239,7 +239,7 @@ class OpenFile:
             start = number * piece
             await self._write_piece(offset + start, view[start : start + piece])
 
-        await _together(put, -(-len(view) // piece))
+        await together(put, -(-len(view) // piece))
         return len(view)
 
     async def _write_piece(self, offset: int, view: memoryview) -> None:
@@ -437,7 +437,7 @@ def on_wire(tree: Tree, path: str) -> str:
     return path_on_wire(path) if tree.posix else path
 
 
-async def _together(work: Callable[[int], Awaitable[None]], count: int) -> None:
+async def together(work: Callable[[int], Awaitable[None]], count: int) -> None:
     """Run work(0..count-1), many at once; the first failure cancels the rest and is raised plain.
 
     They begin in order, which trio's tasks do not: a write that leaves a gap before it costs a

@@ -313,6 +313,16 @@ class Share:
 
     async def remove(self, path: str, *, directory: bool) -> None:
         """Remove a file, or an empty directory. One round trip. Raises ClientError."""
+        try:
+            await self._remove(path, directory)
+        except ServerError as error:
+            # A link to a directory is a directory to Windows, and a file to us.
+            there = error.status == NtStatus.STATUS_FILE_IS_A_DIRECTORY and not directory
+            if not there or (await self.stat(path)).is_directory:
+                raise
+            await self._remove(path, True)
+
+    async def _remove(self, path: str, directory: bool) -> None:
         kind = CreateOptions.DIRECTORY_FILE if directory else CreateOptions.NON_DIRECTORY_FILE
         answers = await self._with(
             path,

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from smbmount.client.link_formats import (
     MF_SIZE,
-    MalformedMessage,
     Special,
     pack_interix,
     pack_mf,
@@ -20,6 +19,7 @@ from smbmount.client.link_formats import (
     unpack_mf,
     unpack_reparse,
 )
+from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.reparse import MountPoint, ReparsePoint, SymbolicLink
 
 _targets = st.binary(min_size=1, max_size=1024).filter(lambda target: b"\0" not in target)

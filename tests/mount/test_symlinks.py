@@ -151,6 +151,18 @@ def test_a_link_to_the_share_itself_is_followed(
     assert (points / "deep" / "unc").read_text() == "reached"
 
 
+def test_a_broken_link_of_another_client_is_shown_and_not_followed(
+    points: Path, disk: Path
+) -> None:
+    (points / "broken point").symlink_to("x")
+    data = ReparsePoint(0xA000_000C, b"\0\0\xff\xff\0\0\xff\xff\1\0\0\0").pack()
+    os.setxattr(disk / "broken point", "user.SmbReparse", data)
+    assert "broken point" in os.listdir(points)
+    with pytest.raises(OSError, match="broken point"):
+        (points / "broken point").read_bytes()
+    (points / "broken point").unlink()
+
+
 def test_a_link_that_cannot_be_kept_leaves_nothing(samba: SambaServer, tmp_path: Path) -> None:
     with mounted(samba, "readonly") as mnt:
         with pytest.raises(PermissionError):
