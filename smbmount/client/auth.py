@@ -75,22 +75,21 @@ class Authenticator:
 
 
 def _ntlm_context(credentials: Credentials, host: str) -> "spnego.ContextProxy":
-    """NTLMv2 in SPNEGO. A credential that only NTLM takes keeps Kerberos, and its network, out."""
+    """NTLMv2 in SPNEGO.
+
+    The library tries any password with Kerberos first, whatever it is meant for: it would ask DNS
+    and a KDC of the default realm, and prove the password to whoever answers. A hash is of no use
+    there, so it gets the hash.
+    """
     import spnego
-
-    class NtlmPassword(spnego.Password):
-        """A password that must not be tried with Kerberos."""
-
-        @property
-        def supported_protocols(self) -> list[str]:
-            return ["ntlm"]
+    from spnego._ntlm_raw.crypto import ntowfv1
 
     assert credentials.mechanism is Mechanism.NTLM
     user = credentials.username or "guest"
     if credentials.domain:
         user = f"{credentials.domain}\\{user}"
     return spnego.client(
-        [NtlmPassword(username=user, password=credentials.password or "")],
+        [spnego.NTLMHash(user, nt_hash=ntowfv1(credentials.password or "").hex())],
         hostname=host,
         service="cifs",
         protocol="negotiate",
