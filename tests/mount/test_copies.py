@@ -1,6 +1,7 @@
 """cp within a mount: the server copies, judged by its disk and by what went over the wire."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import select
@@ -155,6 +156,34 @@ def test_odd_offsets_and_lengths(place: Place) -> None:
         assert copied == 2_000_003
     expected = bytes(77) + (place.disk / "odd").read_bytes()[1_000_001:3_000_004]
     assert (place.disk / "odd copy").read_bytes() == expected
+
+
+def test_locked_files_are_copied_by_who_locks_them(place: Place) -> None:
+    content = place.put("locked", 8 * MIB)
+    (place.mnt / "locked copy").touch()
+    with (
+        open(place.mnt / "locked", "r+b") as source,
+        open(place.mnt / "locked copy", "r+b") as sink,
+    ):
+        fcntl.lockf(source, fcntl.LOCK_EX)
+        fcntl.lockf(sink, fcntl.LOCK_EX)
+        before = place.carried()
+        done = 0
+        while done < 8 * MIB:
+            done += os.copy_file_range(source.fileno(), sink.fileno(), 8 * MIB - done)
+        assert place.carried() - before < MIB
+    assert checksum(place.disk / "locked copy") == content
+
+
+def test_what_another_client_has_locked_is_not_copied_around_its_lock(place: Place) -> None:
+    place.put("theirs", MIB)
+    with mounted(place.server) as other, open(other / "theirs", "r+b") as holder:
+        fcntl.lockf(holder, fcntl.LOCK_EX)
+        with open(place.mnt / "theirs", "rb") as source, open(place.mnt / "ours", "wb") as sink:
+            with pytest.raises(OSError) as caught:
+                os.copy_file_range(source.fileno(), sink.fileno(), MIB)
+            assert caught.value.errno == errno.EACCES
+    assert (place.disk / "ours").stat().st_size == 0
 
 
 def test_reflinks_are_refused_at_once(place: Place) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import random
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -280,3 +281,18 @@ def test_a_sparse_file_stays_so_when_it_is_renamed_or_made_read_only(mnt: Path, 
     (mnt / "kept").rename(mnt / "moved")
     (mnt / "moved").chmod(0o444)
     assert data_of(mnt / "moved") == data_of(disk / "moved") == [(MIB, MIB + 1)]
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
+def test_disk_images_stay_sparse(mnt: Path, disk: Path, tmp_path: Path) -> None:
+    content = sparse_source(tmp_path / "source")
+    raw, other = mnt / "image.raw", mnt / "image.qcow2"
+    convert = ["qemu-img", "convert", "-f", "raw", "-O"]
+    subprocess.run([*convert, "raw", tmp_path / "source", raw], check=True)
+    subprocess.run([*convert, "qcow2", raw, other], check=True)
+    subprocess.run(["qemu-img", "compare", "-f", "raw", "-F", "qcow2", raw, other], check=True)
+    assert (disk / "image.raw").read_bytes() == content
+    for image in (disk / "image.raw", disk / "image.qcow2"):
+        assert used(image) < 3 * MIB
+    assert data_of(raw) == data_of(disk / "image.raw")
