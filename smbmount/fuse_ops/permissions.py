@@ -35,7 +35,6 @@ class PermissionOperations(ShareOperations):
         return await self._chmod(node, int(attr.st_mode)) if fields.update_mode else 0
 
     async def _chmod(self, node: Inode, mode: int) -> int:
-        node.stat = await self._stat(node)
         if self._share.posix:
             await self._at(
                 node,
@@ -47,6 +46,7 @@ class PermissionOperations(ShareOperations):
             node.remembered.mode = modes.S_IMODE(mode)
         if node.stat.type != modes.S_IFREG:
             return 0
+        node.stat = await self._stat(node)  # another client may have changed the attributes
         return attributes_for(mode, node.stat.attributes) or 0
 
     async def _chown(self, node: Inode, uid: int | None, gid: int | None) -> None:
