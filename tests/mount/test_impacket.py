@@ -1,8 +1,9 @@
 """A server that is not Samba: impacket's, which shares no code with it."""
 
+import errno
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,20 @@ def test_a_tree_goes_in_and_out(server: ImpacketServer, place: Path) -> None:
     subprocess.run(["diff", "-r", source, place / "tree"], check=True)
     subprocess.run(["rm", "-r", place / "tree"], check=True)
     assert not (server.path / "tree").exists()
+
+
+def test_a_link_that_the_server_cannot_keep_leaves_nothing(
+    server: ImpacketServer, place: Path
+) -> None:
+    (place / "target").write_bytes(b"x")
+    makers: list[Callable[[], None]] = [
+        lambda: (place / "link").symlink_to("target"),
+        lambda: os.mkfifo(place / "link"),
+        lambda: os.link(place / "target", place / "link"),
+    ]
+    for make in makers:
+        with pytest.raises(OSError) as caught:
+            make()
+        assert caught.value.errno == errno.EOPNOTSUPP
+        assert os.listdir(place) == os.listdir(server.path)
+        assert not (server.path / "link").exists()

@@ -5,17 +5,21 @@ import os
 import shutil
 import socket
 import stat as modes
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.mounts import mount, mounted
+from tests.lab import mixed_work
+from tests.lab.mounts import ROOT, mount, mounted
 from tests.lab.samba import SambaServer, account
 
 _SHARES = {
     "plain": {"mangled names": "no"},
     "mangling": {},
+    "busy": {},
     "administered": {"force user": "root"},
     "without": {"smb3 unix extensions": "no"},
 }
@@ -294,3 +298,16 @@ def test_noposix_leaves_them_unused(unix: SambaServer) -> None:
         assert modes.S_IMODE((mnt / "no posix").stat().st_mode) == 0o604
         (mnt / "a:b").write_bytes(b"")
     assert (unix.path_of("plain") / "a\uf022b").exists()
+
+
+def test_processes_at_work_find_what_they_wrote(unix: SambaServer) -> None:
+    with mounted(unix, "busy") as mnt:
+        mixed_work.fill_shared(unix.path_of("busy") / mixed_work.SHARED)
+        words = [sys.executable, "-m", "tests.lab.mixed_work", str(mnt)]
+        workers = [
+            subprocess.Popen([*words, str(seed), "8"], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+            for seed in range(4)
+        ]
+        for worker in workers:
+            _, complaint = worker.communicate(timeout=120)
+            assert worker.returncode == 0, complaint

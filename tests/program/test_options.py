@@ -2,7 +2,7 @@
 
 import pytest
 
-from smbmount.client.settings import Mechanism, SigningPolicy
+from smbmount.client.settings import Mechanism, PosixPolicy, SigningPolicy
 from smbmount.options import TABLE, BadOption, Options, check, help_text, parse, secret_names
 from smbmount.proto.negotiate import Dialect
 
@@ -19,6 +19,10 @@ from smbmount.proto.negotiate import Dialect
         ("port=4450", "port", 4450),
         ("addr=10.0.0.1", "ip", "10.0.0.1"),
         ("vers=3.0", "dialects", (Dialect.SMB_3_0,)),
+        ("linux", "posix", PosixPolicy.REQUIRED),
+        ("nounix", "posix", PosixPolicy.OFF),
+        ("noserverino", "server_inode_numbers", False),
+        ("noperm", "check_permissions", False),
         ("vers=3.11", "dialects", (Dialect.SMB_3_1_1,)),
         ("sec=none", "mechanism", Mechanism.NONE),
         ("sign=auto", "signing", SigningPolicy.AUTO),
