@@ -60,6 +60,7 @@ from .permissions import SETTABLE, mode_request, owner_request
 from .posix import DEFAULT_MODE, create_contexts
 from .settings import ConnectionSettings, Credentials, PosixPolicy
 from .tree import Tree
+from .xattrs import ExtendedAttributes
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class Share:
         self.root = root
         self.label = f"{tree.label}/{root}".replace("\\", "/").rstrip("/")
         self.links = Links(tree, settings, root, self._with)
+        self.xattrs = ExtendedAttributes(tree, self._with)
         self.max_read = min(settings.max_read or negotiated.max_read, negotiated.max_read)
         self.max_write = min(settings.max_write or negotiated.max_write, negotiated.max_write)
         self._tree = tree

@@ -14,9 +14,12 @@ from .metadata import MetadataOperations
 from .namespace import NameOperations
 from .open_files import OpenTable
 from .settings import ViewSettings
+from .xattrs import XattrOperations
 
 
-class Operations(NameOperations, MetadataOperations, ListingOperations, FileOperations):
+class Operations(
+    NameOperations, MetadataOperations, ListingOperations, FileOperations, XattrOperations
+):
     """A share as a file system."""
 
     def __init__(

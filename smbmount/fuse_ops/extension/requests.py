@@ -20,7 +20,7 @@ class Request:
     number: int  # unique in this process
     operation: str  # libfuse's name for it, so write_buf and readdirplus
     lock_owner: int  # of read, write, flush, release and locks; else 0 (hashed by the kernel)
-    flags: int  # O_..., of open, create, release; else 0
+    flags: int  # O_..., of open, create, release; XATTR_..., of setxattr; else 0
     pid: int  # the calling thread; 0 if it lives in a namespace that cannot be seen from here
     flush: bool  # release: the descriptor's POSIX locks go, too
     flock_release: bool  # release: the flock(2) lock of `lock_owner` goes, too
