@@ -34,7 +34,7 @@ def mnt(server: SambaServer) -> Iterator[Path]:
 
 @pytest.fixture
 def file(mnt: Path, request: pytest.FixtureRequest) -> Path:
-    path = mnt / request.node.name.replace("[", " ").replace("]", "")
+    path: Path = mnt / request.node.name.replace("[", " ").replace("]", "")
     path.write_bytes(b"content")
     return path
 
