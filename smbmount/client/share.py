@@ -352,10 +352,14 @@ class Share:
         The open file makes way to another name first, and comes back if it was denied for
         another reason. In between, the name is free for an instant.
         """
-        there = await self.stat(target)
-        if there.is_directory or (not self.posix and there.attributes & FileAttributes.READONLY):
-            raise denied
-        aside = await self.set_aside(target)
+        try:
+            there = await self.stat(target)
+            read_only = not self.posix and there.attributes & FileAttributes.READONLY
+            if there.is_directory or read_only:
+                raise denied
+            aside = await self.set_aside(target)
+        except ServerError:
+            raise denied from None  # nothing is there, or it may not be touched either
         with trio.CancelScope(shield=True):
             try:
                 await self._rename(path, target, False)

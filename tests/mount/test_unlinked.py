@@ -63,3 +63,15 @@ def test_a_read_only_file_is_replaced(samba: SambaServer, mnt: Path) -> None:
     (mnt / "rw").rename(mnt / "ro")
     assert (mnt / "ro").read_bytes() == b"new"
     _wait_for(samba, ["ro"])
+
+
+def test_a_rename_that_is_not_allowed_says_so(samba: SambaServer) -> None:
+    disk = samba.path_of("plain") / "locked up"
+    disk.mkdir()
+    (disk / "file").write_bytes(b"x")  # root's, in a directory of root's
+    with mounted(samba) as other:
+        for target in ("new", "file 2"):
+            with pytest.raises(PermissionError):
+                (other / "locked up" / "file").rename(other / "locked up" / target)
+            (disk / "file 2").write_bytes(b"y")
+    assert sorted(os.listdir(disk)) == ["file", "file 2"]
