@@ -15,6 +15,8 @@ from .errors import answered
 from .extension import Caller, Handlers
 from .open_files import OpenTable
 
+_SMALL = 16 * 1024  # bytes that are read and written as soon as the server is asked to copy them
+
 
 class CopyHandlers(Handlers):
     """copy_file_range."""
@@ -43,6 +45,8 @@ class CopyHandlers(Handlers):
         if source.inode is target.inode and abs(off_in - off_out) < length:
             raise pyfuse3.FUSEError(errno.EINVAL)
         reader, writer = source.way(writing=False), target.way(writing=True)
+        if length <= _SMALL:
+            raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
         try:
             return await self._copies.copy(reader, writer, off_in, off_out, length)
         finally:
