@@ -52,6 +52,7 @@ def connection_settings(location: Location, options: Options) -> ConnectionSetti
         posix=options.posix,
         mfsymlinks=options.mfsymlinks,
         sfu=options.sfu,
+        snapshot=options.snapshot,
     )
 
 
@@ -62,7 +63,7 @@ def view_settings(options: Options) -> ViewSettings:
         gid=options.gid,
         file_mode=options.file_mode,
         dir_mode=options.dir_mode,
-        read_only=options.read_only,
+        read_only=options.unchanging,
         force_uid=options.force_uid,
         force_gid=options.force_gid,
         dynamic=options.dynperm,
@@ -81,7 +82,7 @@ def kernel_options(location: Location, options: Options) -> set[str]:
     }
     if options.check_permissions:
         words.add("default_permissions")
-    if options.read_only:
+    if options.unchanging:
         words.add("ro")
     if options.allow_other:
         words.add("allow_other")

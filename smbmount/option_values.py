@@ -5,6 +5,7 @@ import pwd
 from collections.abc import Callable, Mapping
 
 from smbmount.client.settings import Mechanism, SigningPolicy
+from smbmount.proto.filetime import from_gmt
 from smbmount.proto.negotiate import Dialect
 
 _SMALLEST_TRANSFER = 4096
@@ -36,6 +37,18 @@ def port(value: str) -> int:
     if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
         raise BadValue(f"{value!r} is not a port (1 to 65535)")
     return int(value)
+
+
+def snapshot(value: str) -> int:
+    """A previous version's time, as FILETIME: @GMT-YYYY.MM.DD-HH.MM.SS or the number itself."""
+    if value.isascii() and value.isdigit() and 0 < int(value) < 1 << 63:
+        return int(value)
+    try:
+        return from_gmt(value)
+    except ValueError:
+        raise BadValue(
+            f"{value!r} is neither @GMT-YYYY.MM.DD-HH.MM.SS nor a number of 100 ns since 1601"
+        ) from None
 
 
 def mode(value: str) -> int:

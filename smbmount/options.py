@@ -49,12 +49,18 @@ class Options:
     force_gid: bool = False
     server_inode_numbers: bool = True
     read_only: bool = False
+    snapshot: int | None = None  # FILETIME
     allow_other: bool = False
     rsize: int | None = None
     wsize: int | None = None
     actimeo: float = 1.0
     brl: bool = True
     kernel: frozenset[str] = frozenset()  # words that the kernel's mount itself understands
+
+    @property
+    def unchanging(self) -> bool:
+        """True if nothing can be written: `ro`, or a snapshot, whatever else fstab says."""
+        return self.read_only or self.snapshot is not None
 
 
 Apply = Callable[[Options, str | None], Options]
@@ -237,6 +243,11 @@ TABLE: tuple[Option, ...] = (
     ),
     Option("ro", _sets("read_only", True), "read only", section=_VIEW),
     Option("rw", _sets("read_only", False), "read and write (the default)", section=_VIEW),
+    Option(
+        "snapshot", _takes("snapshot", values.snapshot),
+        "the share as it was, read only: @GMT-YYYY.MM.DD-HH.MM.SS, a previous version that the "
+        "server has, or its time in 100 ns since 1601", "TIME", section=_VIEW,
+    ),
     Option(
         "allow_other", _sets("allow_other", True),
         "let other users in (needs user_allow_other in /etc/fuse.conf unless you are root)",

@@ -29,6 +29,7 @@ from .connection import Answer
 from .errors import ServerError
 from .open_file import together
 from .posix import create_contexts, name_from_wire, path_on_wire
+from .snapshots import contexts_of
 from .tree import Tree
 
 _SHORT = re.compile(r"[0-9A-Z_!@#$%^&'()-]{1,6}~[0-9A-Z](\.[0-9A-Z_!@#$%^&'()~-]{1,3})?")
@@ -122,7 +123,7 @@ async def _ask(
         _LOOK,
         CreateDisposition.OPEN,
         create_options=CreateOptions.OPEN_REPARSE_POINT,
-        contexts=create_contexts(0) if posix else (),
+        contexts=contexts_of(tree) + (create_contexts(0) if posix else ()),
     )
     questions = [QueryInfoRequest(RELATED, InfoType.FILE, each, _NAME_SIZE) for each in wanted]
     return await tree.send([create, *questions, CloseRequest(RELATED)])

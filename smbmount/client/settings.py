@@ -91,5 +91,6 @@ class ConnectionSettings:
     max_credits: int = 512  # the most credits to hold, each worth 64 KiB in flight
     posix: PosixPolicy = PosixPolicy.AUTO
     mfsymlinks: bool = False  # links in files of Minshall and French's format
+    snapshot: int | None = None  # FILETIME of a previous version: mount the share as it was
     sfu: bool = False  # special files as Services for Unix stores them
     client_guid: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)

@@ -35,7 +35,7 @@ from smbmount.proto.ioctl import IoctlResponse
 from smbmount.proto.posix import FilePosixInformation
 from smbmount.proto.status import NtStatus
 
-from . import volume
+from . import fsctls, snapshots, volume
 from .attributes import DirectoryEntry, FileStat, VolumeSize
 from .connection import Answer, Request
 from .dial import reach
@@ -81,6 +81,8 @@ async def open_share(
     """
     async with reach(settings, credentials, share) as tree:
         opened = Share(tree, settings, root)
+        if settings.snapshot is not None:
+            tree.snapshot = await snapshots.find(Share(tree, settings), settings.snapshot)
         await opened.check_root()
         yield opened
 
@@ -447,6 +449,17 @@ class Share:
         answers = await self._with("", _LOOK, [question])
         return self._tree.parse(answers[1], QueryInfoResponse).data
 
+    async def snapshots(self) -> tuple[str, ...]:
+        """Previous versions that the server has of the mounted directory: "@GMT-...", newest first.
+
+        Raises ClientError.
+        """
+        directory = await self.open("", AccessMask.READ_DATA, options=CreateOptions.DIRECTORY_FILE)
+        try:
+            return await fsctls.snapshots(directory)
+        finally:
+            await directory.close()
+
     async def _with(
         self,
         path: str,
@@ -490,5 +503,7 @@ class Share:
             file_attributes=attributes,
             create_options=options,
             oplock_level=oplock_level,
-            contexts=contexts + (create_contexts(mode) if self._tree.posix else ()),
+            contexts=contexts
+            + snapshots.contexts_of(self._tree)
+            + (create_contexts(mode) if self._tree.posix else ()),
         )

@@ -60,6 +60,7 @@ class Tree:
         self.is_pipe = False
         self.is_dfs = False
         self.posix = False  # every CREATE has the POSIX context; `Share` finds out
+        self.snapshot: int | None = None  # FILETIME: every CREATE is of the share as it was then
         self.device = 0  # with POSIX extensions: of the root directory
         self._seal = False
 
