@@ -24,6 +24,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[SambaServer]:
         )
         try:
             (small / "directory").mkdir()
+            (small / "directory").chmod(0o777)
             yield server
         finally:
             subprocess.run(["umount", "-l", str(small)], check=True)
