@@ -28,6 +28,10 @@ from .tree import Tree
 
 _log = logging.getLogger(__name__)
 
+# Breaks that may be on their way at once beyond one for each that is watched: a break and a close
+# can pass each other.
+_MOST_UNWATCHED = 64
+
 OnOplock = Callable[[OplockBreakNotification], Awaitable[None]]
 OnLease = Callable[[LeaseBreakNotification], Awaitable[None]]
 
@@ -39,6 +43,7 @@ class Breaks:
         self._tree = tree
         self._oplocks: dict[FileId, OnOplock] = {}
         self._leases: dict[bytes, OnLease] = {}
+        self._telling = 0
         tree.connection.on_break = self._take
 
     def watch_oplock(self, file_id: FileId, told: OnOplock) -> None:
@@ -60,6 +65,10 @@ class Breaks:
     def _take(self, message: memoryview) -> None:
         """From the connection's receiving task: decide, and leave the work to another."""
         notice = unpack_notification(message)
+        most = len(self._oplocks) + len(self._leases) + _MOST_UNWATCHED
+        if self._telling >= most:
+            raise MalformedMessage("OPLOCK_BREAK", "number of breaks not acknowledged yet", most)
+        self._telling += 1
         _log.debug("%s: %r", self._tree.label, notice)
         self._tree.connection.in_background(lambda: self._tell(notice))
 
@@ -71,6 +80,8 @@ class Breaks:
                 await self._oplocks.get(notice.file_id, self._give_oplock_up)(notice)
         except (ClientError, MalformedMessage) as error:
             _log.warning("%s: a break was not acknowledged: %s", self._tree.label, error)
+        finally:
+            self._telling -= 1
 
     async def _give_lease_up(self, notice: LeaseBreakNotification) -> None:
         if notice.flags & LeaseFlags.ACK_REQUIRED:
@@ -82,7 +93,12 @@ class Breaks:
     async def acknowledge_oplock(self, file_id: FileId, kept: OplockLevel) -> OplockLevel:
         """Say what is kept; the server's last word. Raises ClientError."""
         request = OplockBreakAcknowledgement(file_id, kept)
-        return OplockLevel((await self._tree.call(request, OplockBreakResponse)).oplock_level)
+        level = (await self._tree.call(request, OplockBreakResponse)).oplock_level
+        try:
+            return OplockLevel(level)
+        except ValueError:
+            error = MalformedMessage("OPLOCK_BREAK", "OplockLevel", level)
+            raise self._tree.distrust(error) from None
 
     async def acknowledge_lease(self, key: bytes, kept: LeaseState) -> LeaseState:
         """Say what is kept; the server's last word. Raises ClientError."""

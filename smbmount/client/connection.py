@@ -31,7 +31,7 @@ from smbmount.proto.status import NtStatus, name_of
 
 from .apart import Abandoned, apart
 from .credits import Credits, CreditShortage, charge_of
-from .errors import ConnectionLost, TimedOut
+from .errors import ClientError, ConnectionLost, TimedOut
 from .wire import Wire
 
 _log = logging.getLogger(__name__)
@@ -181,10 +181,21 @@ class Connection:
         self.credits.fail()
         self._ended.set()
 
-    def in_background(self, work: Callable[[], object]) -> None:
-        """Run an async callable beside the connection, e.g. to close what came too late."""
+    def in_background(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run an async callable beside the connection, e.g. to close what came too late.
+
+        Its errors are logged: nobody waits for it, and they must not end what runs beside it.
+        """
         if self._nursery is not None and self.lost is None:
-            self._nursery.start_soon(work)  # type: ignore[arg-type]  # an async callable
+            self._nursery.start_soon(self._guarded, work)
+
+    async def _guarded(self, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await work()
+        except (ClientError, CreditShortage) as error:
+            _log.debug("%s: work in the background failed: %s", self.label, error)
+        except Exception:
+            _log.exception("%s: work in the background failed", self.label)
 
     async def apart(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` to its end, even if the caller is cancelled meanwhile; its result.

@@ -16,7 +16,7 @@ from smbmount.proto.ioctl import FsctlCode, IoctlRequest, IoctlResponse
 from smbmount.proto.status import NtStatus
 
 from .connection import Request
-from .errors import ServerError
+from .errors import BrokenAnswer, ServerError
 from .open_file import OpenFile, set_request, sparse_request, stat_of, stat_request
 
 _log = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ async def find_hole(file: OpenFile, offset: int) -> int | None:
     `offset` is not before the end. See `_map`."""
     at = offset
     while True:
+        asked_from = at
         size, ranges, more = await _map(file, at)
         if offset >= size:
             return None
@@ -101,6 +102,8 @@ async def find_hole(file: OpenFile, offset: int) -> int | None:
             at = max(at, part.offset + part.length)
         if not more or at >= size:
             return min(at, size)
+        if at == asked_from:
+            raise BrokenAnswer(file.tree.label, f"the map of {file.path!r} has no end")
 
 
 async def all_allocated(file: OpenFile, offset: int, end: int) -> bool:

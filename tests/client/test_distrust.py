@@ -12,18 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smbmount.client.attributes import FileStat
+from smbmount.client.breaks import Breaks
 from smbmount.client.connection import UNSOLICITED, Answer, Connection
 from smbmount.client.credits import CreditShortage
 from smbmount.client.errors import BrokenAnswer, ConnectionLost, TimedOut
-from smbmount.client.open_file import OpenFile, stat_of, stat_request
+from smbmount.client.open_file import OpenFile
+from smbmount.client.space import find_hole
 from smbmount.client.tree import accept
-from smbmount.proto.create import FileAttributes, FileId
+from smbmount.proto.create import FileAttributes, FileId, OplockLevel
 from smbmount.proto.directory import QueryDirectoryRequest, QueryDirectoryResponse
 from smbmount.proto.echo import EchoRequest, EchoResponse
 from smbmount.proto.error_response import ErrorResponse
 from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.fscc_classes import FileInformationClass
 from smbmount.proto.fscc_directory import Entry, pack_entries
+from smbmount.proto.fsctl_files import Range, pack_ranges
 from smbmount.proto.header import Command, Header, HeaderFlags
 from smbmount.proto.info import InfoType, QueryInfoRequest, QueryInfoResponse
 from smbmount.proto.ioctl import FsctlCode, IoctlRequest, IoctlResponse
@@ -572,4 +575,89 @@ def test_breaks_without_number_are_held_nowhere() -> None:
     run(main)
 
 
-__all__ = ["stat_of", "stat_request"]
+# -- work beside the connection ----------------------------------------------------------
+
+
+def test_a_flood_of_breaks_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with connected() as (connection, peer, security), trio.open_nursery() as nursery:
+            Breaks(tree_of(connection, security))
+
+            async def ask() -> None:
+                with suppress(ConnectionLost):
+                    await connection.exchange([EchoRequest()], security=security)
+
+            nursery.start_soon(ask)
+            question = await peer.next()
+            for _ in range(5000):  # and no acknowledgement is ever answered
+                _break(peer, question)
+            await trio.sleep(1)
+            assert connection.lost is not None
+            assert connection.lost.errno == errno.EPROTO
+
+    with caplog.at_level(logging.ERROR):
+        run(main)
+    assert "number of breaks" in caplog.text
+
+
+def test_an_oplock_level_that_does_not_exist_ends_the_connection() -> None:
+    async def main() -> None:
+        async with connected() as (connection, peer, security), trio.open_nursery() as nursery:
+            breaks = Breaks(tree_of(connection, security))
+
+            async def serve() -> None:
+                peer.answer(await peer.next(), OplockBreakNotification(FILE, 0x77))
+
+            nursery.start_soon(serve)
+            with pytest.raises(ConnectionLost, match="OplockLevel is 119"):
+                await breaks.acknowledge_oplock(FILE, OplockLevel.NONE)
+
+    run(main)
+
+
+def test_an_error_in_the_background_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with connected() as (connection, peer, security), trio.open_nursery() as nursery:
+
+            async def fail() -> None:
+                raise ValueError("unforeseen")
+
+            async def serve() -> None:
+                peer.answer(await peer.next(), _DONE)
+
+            connection.in_background(fail)
+            nursery.start_soon(serve)
+            await connection.exchange([EchoRequest()], security=security)
+
+    run(main)
+    assert "unforeseen" in caplog.text
+
+
+def test_a_map_of_holes_that_does_not_get_on_is_given_up() -> None:
+    async def main() -> None:
+        async with connected() as (connection, peer, security), trio.open_nursery() as nursery:
+
+            async def serve() -> None:
+                while True:
+                    question = await peer.next()
+                    if question.header.command == Command.QUERY_INFO:
+                        peer.answer(question, QueryInfoResponse(memoryview(_all_information())))
+                    else:
+                        code = FsctlCode.QUERY_ALLOCATED_RANGES
+                        ranges = memoryview(pack_ranges([Range(0, 0)]))
+                        status = NtStatus.STATUS_BUFFER_OVERFLOW
+                        peer.answer(question, IoctlResponse(code, FILE, ranges), status=status)
+
+            nursery.start_soon(serve)
+            with pytest.raises(BrokenAnswer, match="no end"):
+                await find_hole(_directory(connection, security), 0)
+            nursery.cancel_scope.cancel()
+
+    run(main)
+
+
+def _all_information() -> bytes:
+    """FileAllInformation of a file of a mebibyte: its size counts, the rest is zero."""
+    packed = bytearray(100)
+    packed[48:56] = (1 << 20).to_bytes(8, "little")
+    return bytes(packed)
