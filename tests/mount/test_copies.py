@@ -68,6 +68,12 @@ def place() -> Iterator[Place]:
         yield Place(server, proxy, mnt, server.path_of("plain"))
 
 
+@pytest.fixture(scope="module")
+def long(place: Place) -> str:
+    """The checksum of `long`, a file that takes a second to copy."""
+    return place.put("long", 1024 * MIB)
+
+
 def wait_until_closed(place: Place, name: str) -> None:
     """The server has no handle of a file."""
     end = time.monotonic() + 5
@@ -76,13 +82,12 @@ def wait_until_closed(place: Place, name: str) -> None:
         time.sleep(0.02)
 
 
-def test_cp_of_a_gibibyte_moves_next_to_nothing(place: Place) -> None:
+def test_cp_of_a_gibibyte_moves_next_to_nothing(place: Place, long: str) -> None:
     before = place.carried()
-    content = place.put("gibibyte", 1024 * MIB)
-    subprocess.run(["cp", place.mnt / "gibibyte", place.mnt / "copy"], check=True)
+    subprocess.run(["cp", place.mnt / "long", place.mnt / "copy"], check=True)
     assert (place.mnt / "copy").stat().st_size == 1024 * MIB
     assert place.carried() - before < 5 * MIB
-    assert checksum(place.disk / "copy") == content
+    assert checksum(place.disk / "copy") == long
     (place.mnt / "copy").unlink()
 
 
@@ -201,8 +206,9 @@ def test_reflinks_are_refused_at_once(place: Place) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_copy_can_be_stopped_in_the_middle(place: Place, number: signal.Signals) -> None:
-    content = place.put("long", 1024 * MIB)
+def test_a_copy_can_be_stopped_in_the_middle(
+    place: Place, long: str, number: signal.Signals
+) -> None:
     target = place.disk / "stopped"
     target.unlink(missing_ok=True)
     copier = subprocess.Popen(["cp", place.mnt / "long", place.mnt / "stopped"])
@@ -216,9 +222,6 @@ def test_a_copy_can_be_stopped_in_the_middle(place: Place, number: signal.Signal
     with open(place.disk / "long", "rb") as one, open(target, "rb") as other:
         while part := other.read(MIB):
             assert part == one.read(len(part))
-    # And all is well afterwards.
-    subprocess.run(["cp", place.mnt / "long", place.mnt / "stopped"], check=True)
-    assert checksum(target) == content
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -266,8 +269,7 @@ def seconds_to_die(process: "subprocess.Popen[bytes]", number: signal.Signals) -
         process.wait()
 
 
-def test_others_are_served_while_a_copy_runs(place: Place) -> None:
-    place.put("long", 1024 * MIB)
+def test_others_are_served_while_a_copy_runs(place: Place, long: str) -> None:
     (place.mnt / "small").write_bytes(b"x")
     copier = subprocess.Popen(["cp", place.mnt / "long", place.mnt / "beside"])
     waits = []
@@ -277,6 +279,7 @@ def test_others_are_served_while_a_copy_runs(place: Place) -> None:
             file.read()
         waits.append(time.monotonic() - start)
     assert copier.returncode == 0
+    assert checksum(place.disk / "beside") == long
     assert len(waits) > 5
     assert sorted(waits)[len(waits) // 2] < 0.2
 
