@@ -178,6 +178,10 @@ def test_an_unlinked_open_file_is_gone_at_once_and_lives_on(mnt: Path, disk: Pat
         file.seek(0)
         assert file.read() == b"before after"
         assert os.fstat(file.fileno()).st_nlink == 0
+        file.truncate(100)
+        assert os.fstat(file.fileno()).st_size == 100
+        file.seek(0)
+        assert file.read() == b"before after" + bytes(88)
     assert (disk / "unlinked").read_bytes() == b"another"
 
 
