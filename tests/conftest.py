@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.lab.domain import Domain
 from tests.lab.samba import SambaServer
+from tests.lab.users import PASSWORDS
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +14,12 @@ def samba() -> Iterator[SambaServer]:
     """A Samba with the usual shares and no special options."""
     with SambaServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def domain() -> Iterator[Domain]:
+    """An Active Directory domain with the users anna and berta; provisioned once a session."""
+    with Domain() as controller:
+        for name, password in PASSWORDS.items():
+            controller.add_user(name, password)
+        yield controller

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
-from .samba import PASSWORD, USER, SambaServer
+from .samba import PASSWORD, USER
 
 COMMAND = [sys.executable, "-m", "smbmount"]
 ROOT = Path(__file__).parents[2]
@@ -99,9 +100,21 @@ def unmount(mountpoint: Path) -> None:
             raise
 
 
+class Server(Protocol):
+    """Where to find a server of the lab's."""
+
+    @property
+    def address(self) -> str:
+        """Name or address."""
+
+    @property
+    def port(self) -> int:
+        """TCP port."""
+
+
 @contextmanager
 def mounted(
-    server: SambaServer,
+    server: Server,
     share: str = "plain",
     *options: str,
     port: int | None = None,
@@ -109,6 +122,7 @@ def mounted(
     password: str | None = PASSWORD,
     user: str | None = USER,
     flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Path]:
     """A mount of a share of the lab's; the directory to use it by."""
     with tempfile.TemporaryDirectory(prefix="smbmount-mnt-") as directory:
@@ -120,7 +134,12 @@ def mounted(
             words.append(f"username={user}")
         source = f"//{address or server.address}/{share}"
         done = mount(
-            source, mountpoint, words, password=password, flags=["--log-file", str(log), *flags]
+            source,
+            mountpoint,
+            words,
+            password=password,
+            flags=["--log-file", str(log), *flags],
+            environment=environment,
         )
         try:
             assert done.returncode == 0, done.stderr

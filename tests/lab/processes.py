@@ -47,14 +47,22 @@ def start(
             start_new_session=True,
         )
     if ours is not None:
-        _guards[process.pid] = subprocess.Popen(
-            ["sh", "-c", _GUARD, "guard", str(process.pid), str(ours)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        _guards[process.pid] = guard(_GUARD, str(process.pid), str(ours))
     return process
+
+
+def guard(script: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """A shell that waits with its first line, `read`, for us to end in whatever way.
+
+    Whoever no longer needs it kills it and calls `communicate`.
+    """
+    return subprocess.Popen(
+        ["sh", "-c", script, "guard", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def wait_until(
@@ -71,11 +79,11 @@ def wait_until(
 
 def stop(process: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
     """End a process and all of its session."""
-    guard = _guards.pop(process.pid, None)
-    if guard is not None:
+    watcher = _guards.pop(process.pid, None)
+    if watcher is not None:
         # A guard that goes on would end whatever gets this process id later.
-        guard.kill()
-        guard.communicate()
+        watcher.kill()
+        watcher.communicate()
     group = process.pid
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
