@@ -64,7 +64,7 @@ _MAKE = (
 
 
 class With(Protocol):
-    """`Share._with`: CREATE, work, CLOSE in one compound."""
+    """`Share.compound`: CREATE, work, CLOSE in one compound."""
 
     def __call__(
         self,

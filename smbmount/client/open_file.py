@@ -36,7 +36,7 @@ from . import locking
 from .attributes import DirectoryEntry, FileStat
 from .connection import Answer, Buffer
 from .credits import CreditShortage
-from .errors import BrokenAnswer, ClientError, ServerError
+from .errors import BrokenAnswer, ClientError
 from .locking import ByteRange
 from .posix import name_from_wire, path_on_wire, stat_from
 from .tree import Tree
@@ -287,26 +287,13 @@ class OpenFile:
 
     async def set_size(self, size: int) -> None:
         """Truncate or extend to `size` bytes. Raises ClientError."""
-        request = set_request(
-            self._file_id,
-            FileInformationClass.FILE_END_OF_FILE_INFORMATION,
-            FileEndOfFileInformation(size).pack(),
+        await self._set(
+            set_request(
+                self._file_id,
+                FileInformationClass.FILE_END_OF_FILE_INFORMATION,
+                FileEndOfFileInformation(size).pack(),
+            )
         )
-        try:
-            await self._set(request)
-        except ServerError as error:
-            if error.status != NtStatus.STATUS_OBJECT_NAME_NOT_FOUND:
-                raise
-            await self._grow_nameless(size, error)
-
-    async def _grow_nameless(self, size: int, refusal: ServerError) -> None:
-        """Samba 4.22 looks for the name of a file to set its size, and an unlinked one, opened
-        with POSIX extensions, has none. It can be written to, so it can grow."""
-        now = (await self.query()).size
-        if size < now:
-            raise refusal
-        if size > now:
-            await self.write(size - 1, b"\0")
 
     async def set_basic(
         self,

@@ -6,12 +6,9 @@ round trip where the protocol allows it: what belongs together travels as one co
 """
 
 import logging
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-
-import trio
 
 from smbmount.proto.close import CloseRequest
 from smbmount.proto.create import (
@@ -39,18 +36,17 @@ from . import fsctls, snapshots, volume
 from .attributes import DirectoryEntry, FileStat, VolumeSize
 from .connection import Answer, Request
 from .dial import reach
-from .errors import ClientError, MountRefused, ServerError
+from .errors import MountRefused, ServerError
 from .link_formats import Special
 from .links import Links
 from .mangled import true_names
+from .names import Names, is_hidden
 from .open_file import (
     OpenFile,
     basic_request,
-    disposition_request,
     joined,
     listing_request,
     on_wire,
-    rename_request,
     set_request,
     sparse_request,
     stat_of,
@@ -67,7 +63,6 @@ _log = logging.getLogger(__name__)
 _SAME = RELATED  # "the file that the CREATE of this compound opens"
 _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 _LIST = AccessMask.READ_DATA | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
-ASIDE = ".smbmount-"  # and 16 hexadecimal digits: removed, but open somewhere
 _CHANGE = AccessMask.WRITE_ATTRIBUTES | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 
 
@@ -96,10 +91,11 @@ class Share:
         self.name = tree.share
         self.root = root
         self.label = f"{tree.label}/{root}".replace("\\", "/").rstrip("/")
-        self.links = Links(tree, settings, root, self._with)
-        self.xattrs = ExtendedAttributes(tree, self._with)
+        self.links = Links(tree, settings, root, self.compound)
+        self.xattrs = ExtendedAttributes(tree, self.compound)
         self.max_read = min(settings.max_read or negotiated.max_read, negotiated.max_read)
         self.max_write = min(settings.max_write or negotiated.max_write, negotiated.max_write)
+        self._names = Names(tree, self)
         self._tree = tree
         self._policy = settings.posix
 
@@ -143,7 +139,7 @@ class Share:
         tree = self._tree
         if tree.session.negotiated.posix:
             tree.posix = True
-            create = self._create("", _LOOK, CreateDisposition.OPEN)
+            create = self.create("", _LOOK, CreateDisposition.OPEN)
             inquiry = QueryInfoRequest(
                 _SAME, InfoType.FILE, FileInformationClass.FILE_POSIX_INFORMATION, 1024
             )
@@ -171,7 +167,7 @@ class Share:
 
         One round trip. Raises ClientError.
         """
-        answers = await self._with(
+        answers = await self.compound(
             path,
             _LOOK,
             [stat_request(self._tree, _SAME)],
@@ -196,7 +192,7 @@ class Share:
         `mode` is for a file that is made, where the share has POSIX extensions. The answers to
         `contexts` are in the file's `contexts`. Raises ClientError.
         """
-        create = self._create(
+        create = self.create(
             path,
             access | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE,
             disposition,
@@ -208,7 +204,7 @@ class Share:
         )
         answers = await self._tree.send([create, stat_request(self._tree, _SAME)])
         opened = self._tree.parse(answers[0], CreateResponse, path)
-        file = self._hold(opened, path)
+        file = self.hold(opened, path)
         file.oplock_level = opened.oplock_level
         file.contexts = {name: bytes(data) for name, data in opened.contexts}
         try:
@@ -220,7 +216,7 @@ class Share:
             raise
         return file
 
-    def _hold(self, opened: CreateResponse, path: str) -> OpenFile:
+    def hold(self, opened: CreateResponse, path: str) -> OpenFile:
         stat = FileStat(
             file_id=0,
             attributes=FileAttributes(opened.file_attributes),
@@ -249,16 +245,16 @@ class Share:
         "." and ".." are left out. The first answer comes with the open, in one round trip.
         Raises ClientError.
         """
-        create = self._create(
+        create = self.create(
             path, _LIST, CreateDisposition.OPEN, options=CreateOptions.DIRECTORY_FILE
         )
         answers = await self._tree.send([create, listing_request(self._tree, _SAME)])
         opened = self._tree.parse(answers[0], CreateResponse, path)
-        directory = self._hold(opened, path)
+        directory = self.hold(opened, path)
         try:
             async with aclosing(directory.batches(answers[1])) as batches:
                 async for batch in batches:
-                    shown = [entry for entry in batch if not entry.name.startswith(ASIDE)]
+                    shown = [entry for entry in batch if not is_hidden(entry.name)]
                     if self.posix:
                         shown = await true_names(self._tree, joined(self.root, path), shown)
                     yield await self.links.resolve_all(path, shown)
@@ -267,7 +263,7 @@ class Share:
 
     async def mkdir(self, path: str, mode: int = DEFAULT_MODE) -> FileStat:
         """Make a directory; its metadata. One round trip. Raises ClientError."""
-        answers = await self._with(
+        answers = await self.compound(
             path,
             _LOOK,
             [stat_request(self._tree, _SAME)],
@@ -297,7 +293,7 @@ class Share:
 
     async def set_mode(self, path: str, mode: int) -> None:
         """chmod, on a share with POSIX extensions. Raises ClientError."""
-        answers = await self._with(
+        answers = await self.compound(
             path,
             AccessMask.WRITE_DAC | _LOOK,
             [mode_request(_SAME, mode)],
@@ -307,7 +303,7 @@ class Share:
 
     async def set_owner(self, path: str, uid: int | None, gid: int | None) -> None:
         """chown, on a share with POSIX extensions; None leaves alone. Raises ClientError."""
-        answers = await self._with(
+        answers = await self.compound(
             path,
             AccessMask.WRITE_OWNER | _LOOK,
             [owner_request(_SAME, uid, gid)],
@@ -316,80 +312,26 @@ class Share:
         self._tree.parse(answers[1], SetInfoResponse, path)
 
     async def remove(self, path: str, *, directory: bool) -> None:
-        """Remove a file, or an empty directory. One round trip. Raises ClientError."""
-        try:
-            await self._remove(path, directory)
-        except ServerError as error:
-            # A link to a directory is a directory to Windows, and a file to us.
-            there = error.status == NtStatus.STATUS_FILE_IS_A_DIRECTORY and not directory
-            if not there or (await self.stat(path)).is_directory:
-                raise
-            await self._remove(path, True)
+        """Remove a file, or an empty directory. One round trip. Raises ClientError.
 
-    async def _remove(self, path: str, directory: bool) -> None:
-        kind = CreateOptions.DIRECTORY_FILE if directory else CreateOptions.NON_DIRECTORY_FILE
-        answers = await self._with(
-            path,
-            AccessMask.DELETE | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE,
-            [disposition_request(_SAME, True)],
-            options=kind | CreateOptions.OPEN_REPARSE_POINT,
-        )
-        self._tree.parse(answers[1], SetInfoResponse, path)
+        What is open somewhere keeps its name, of no use to anybody, until it is closed there.
+        """
+        await self._names.remove(path, directory=directory)
 
-    async def rename(self, path: str, target: str, *, replace: bool) -> None:
+    async def remove_open(self, path: str, *, directory: bool) -> OpenFile:
+        """Take the name of what is open here, at once; the rest goes with the file returned.
+
+        Raises ClientError.
+        """
+        return await self._names.remove_open(path, directory=directory)
+
+    async def rename(self, path: str, target: str, *, replace: bool) -> OpenFile | None:
         """Move `path` to `target`. One round trip.
 
-        `replace` lets it take the place of a file that is there. Raises ClientError.
+        `replace` lets it take the place of a file that is there. If that one was open, what is
+        returned holds what is left of it, as for `remove_open`. Raises ClientError.
         """
-        try:
-            await self._rename(path, target, replace)
-        except ServerError as error:
-            if error.status != NtStatus.STATUS_ACCESS_DENIED or not replace:
-                raise
-            await self._replace_open(path, target, error)
-
-    async def _replace_open(self, path: str, target: str, denied: ServerError) -> None:
-        """SMB replaces no file that is open, Samba not even with POSIX extensions; POSIX does.
-
-        The open file makes way to another name first, and comes back if it was denied for
-        another reason. In between, the name is free for an instant.
-        """
-        try:
-            there = await self.stat(target)
-            read_only = not self.posix and there.attributes & FileAttributes.READONLY
-            if there.is_directory or read_only:
-                raise denied
-            aside = await self.set_aside(target)
-        except ServerError:
-            raise denied from None  # nothing is there, or it may not be touched either
-        with trio.CancelScope(shield=True):
-            try:
-                await self._rename(path, target, False)
-            except ClientError:
-                await self._rename(aside, target, False)
-                raise
-            await self.remove(aside, directory=False)
-
-    async def set_aside(self, path: str) -> str:
-        """Give a file a name that listings leave out; its path from now on. Raises ClientError.
-
-        For what must be out of the way at once, but is open: SMB keeps the name of a removed file
-        until its last close.
-        """
-        directory = path.rpartition("\\")[0]
-        name = f"{ASIDE}{secrets.token_hex(8)}"
-        aside = f"{directory}\\{name}" if directory else name
-        await self._rename(path, aside, False)
-        return aside
-
-    async def _rename(self, path: str, target: str, replace: bool) -> None:
-        answers = await self._with(
-            path,
-            AccessMask.DELETE | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE,
-            [rename_request(self._tree, _SAME, joined(self.root, target), replace)],
-            options=CreateOptions.OPEN_REPARSE_POINT,
-        )
-        self._tree.parse(answers[1], SetInfoResponse, path)
+        return await self._names.rename(path, target, replace=replace)
 
     async def set_size(self, path: str, size: int, *, sparse: bool = False) -> None:
         """Truncate or extend a file that is not open. Raises ClientError.
@@ -401,7 +343,7 @@ class Share:
             FileInformationClass.FILE_END_OF_FILE_INFORMATION,
             FileEndOfFileInformation(size).pack(),
         )
-        answers = await self._with(
+        answers = await self.compound(
             path,
             AccessMask.WRITE_DATA | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE,
             [sparse_request(_SAME), request] if sparse else [request],
@@ -411,7 +353,7 @@ class Share:
 
     async def mark_sparse(self, path: str) -> None:
         """Mark a file: what nobody writes takes no space. One round trip. Raises ClientError."""
-        answers = await self._with(
+        answers = await self.compound(
             path, _CHANGE, [sparse_request(_SAME)], options=CreateOptions.OPEN_REPARSE_POINT
         )
         self._tree.parse(answers[1], IoctlResponse, path)
@@ -435,7 +377,7 @@ class Share:
             changed=changed,
             attributes=attributes,
         )
-        answers = await self._with(
+        answers = await self.compound(
             path, _CHANGE, [request], options=CreateOptions.OPEN_REPARSE_POINT
         )
         self._tree.parse(answers[1], SetInfoResponse, path)
@@ -446,7 +388,7 @@ class Share:
 
     async def _volume(self, wanted: FileSystemInformationClass) -> memoryview:
         question = QueryInfoRequest(_SAME, InfoType.FILESYSTEM, wanted, 1024)
-        answers = await self._with("", _LOOK, [question])
+        answers = await self.compound("", _LOOK, [question])
         return self._tree.parse(answers[1], QueryInfoResponse).data
 
     async def snapshots(self) -> tuple[str, ...]:
@@ -460,7 +402,7 @@ class Share:
         finally:
             await directory.close()
 
-    async def _with(
+    async def compound(
         self,
         path: str,
         access: AccessMask,
@@ -476,14 +418,14 @@ class Share:
         Raises ServerError if the CREATE or the CLOSE failed; the answers in between are for the
         caller to judge.
         """
-        create = self._create(
+        create = self.create(
             path, access, disposition, options=options, attributes=attributes, mode=mode
         )
         answers = await self._tree.send([create, *work, CloseRequest(_SAME)])
         self._tree.parse(answers[0], CreateResponse, path)
         return answers
 
-    def _create(
+    def create(
         self,
         path: str,
         access: AccessMask,

@@ -35,7 +35,7 @@ _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 
 
 class _With(Protocol):
-    """`Share._with`."""
+    """`Share.compound`."""
 
     async def __call__(
         self, path: str, access: AccessMask, work: list[Request], *, options: CreateOptions

@@ -54,8 +54,24 @@ def owner_of(
     return uid, gid
 
 
+def _links_of(stat: FileStat, nameless: bool) -> int:
+    """A name that only waits for the last close does not count; plain servers know that.
+
+    Without the extensions 0 means "not told", and the server says whether a file is to go; with
+    them it does not, but one that has no name here and is open is such a file.
+    """
+    if stat.mode is None:
+        return stat.links if stat.delete_pending else max(stat.links, 1)
+    return max(stat.links - 1, 0) if nameless else stat.links
+
+
 def entry_of(
-    number: int, stat: FileStat, view: ViewSettings, remembered: Remembered | None = None
+    number: int,
+    stat: FileStat,
+    view: ViewSettings,
+    remembered: Remembered | None = None,
+    *,
+    nameless: bool = False,
 ) -> pyfuse3.EntryAttributes:
     """The answer to lookup and getattr; names and attributes may be kept for `actimeo` s."""
     entry = pyfuse3.EntryAttributes()
@@ -68,8 +84,7 @@ def entry_of(
     entry.st_mode = pyfuse3.ModeT(mode)
     entry.st_uid, entry.st_gid = owner_of(stat, view, remembered)
     entry.st_rdev = stat.device
-    # Without the extensions 0 means "not told"; with them, that the file has no name any more.
-    entry.st_nlink = max(stat.links, 1) if stat.mode is None else stat.links
+    entry.st_nlink = _links_of(stat, nameless)
     entry.st_size = stat.size
     entry.st_blocks = -(-stat.allocated // _BLOCK)
     entry.st_blksize = 1024 * 1024  # what tools like cp ask for at a time

@@ -108,6 +108,11 @@ class OpenDirectory:
         self._names.append(listed.name)
         self.at += 1
 
+    @property
+    def is_open(self) -> bool:
+        """True while the server holds the listing open for us."""
+        return self._batches is not None and not self._ended
+
     def still_next(self, listed: Listed) -> bool:
         """False if what `peek` showed was removed since."""
         return bool(self._waiting) and self._waiting[0] is listed and not self._is_gone(listed)
@@ -152,6 +157,10 @@ class DirectoryTable:
         for directory in self._by_handle.values():
             if directory.inode is inode:
                 directory.removed(name)
+
+    def lists(self, inode: Inode) -> bool:
+        """True while somebody lists a directory, so that the server has it open."""
+        return any(each.inode is inode and each.is_open for each in self._by_handle.values())
 
     async def close_all(self) -> None:
         """Close whatever is open still, all at once; failures count for nothing by now."""

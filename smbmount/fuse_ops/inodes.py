@@ -30,6 +30,8 @@ from .attributes import Remembered
 from .names import child
 
 if TYPE_CHECKING:
+    from smbmount.client.open_file import OpenFile
+
     from .locks.node import NodeLocks
     from .open_files import OpenNode
 
@@ -48,6 +50,7 @@ class Inode:
 
     __slots__ = (
         "changed_at", "children", "links", "locks", "lookups", "number", "opens", "remembered",
+        "rests",
         "stat",
     )  # fmt: skip
 
@@ -59,6 +62,7 @@ class Inode:
         self.links: list[tuple[Inode, str]] = []
         self.children = 0  # links that other nodes have in this one
         self.opens: list[OpenNode] = []
+        self.rests: list[OpenFile] = []  # names it lost while it was open; closing removes them
         self.locks: NodeLocks | None = None  # while it is open, once somebody has locked it
         self.changed_at = 0.0  # when this mount last changed content or metadata, by trio's clock
 

@@ -9,6 +9,8 @@ import pyfuse3
 import trio
 
 from smbmount.client.errors import ServerError
+from smbmount.client.names import is_hidden
+from smbmount.client.open_file import OpenFile
 from smbmount.proto.create import CreateOptions, FileAttributes
 from smbmount.proto.status import NtStatus
 
@@ -30,6 +32,8 @@ class NameOperations(LinkOperations):
         """What a name is; the kernel counts one more reference to it."""
         parent = self._inodes.get(parent_inode)
         there = self._there(name)
+        if is_hidden(there):
+            raise pyfuse3.FUSEError(errno.ENOENT)
         while True:
             with self._inodes.watch(parent, there) as watch:
                 path = parent.path_of(there)
@@ -97,18 +101,30 @@ class NameOperations(LinkOperations):
         there = self._there(name)
         path = parent.path_of(there)
         node = self._inodes.find(parent, there)
-        if node is not None and node.opens and not self._share.posix:
-            path = await self._share.set_aside(path)  # its name is free at once
         try:
-            await self._share.remove(path, directory=directory)
+            await self._take_away(node, path, directory)
         except ServerError as error:
             if error.status != NtStatus.STATUS_CANNOT_DELETE:
                 raise
             # SMB does not remove what is read-only; POSIX asks the directory, not the file.
             await self._make_writable(path)
-            await self._share.remove(path, directory=directory)
+            await self._take_away(node, path, directory)
         self._inodes.unlink(parent, there)
         self._directories.removed(parent, there)
+
+    async def _take_away(self, node: Inode | None, path: str, directory: bool) -> None:
+        """Remove it; what is open here loses its name now, and the rest at the last close."""
+        if node is not None and (node.opens or self._directories.lists(node)):
+            await self._left_to(node, await self._share.remove_open(path, directory=directory))
+        else:
+            await self._share.remove(path, directory=directory)
+
+    async def _left_to(self, node: Inode | None, rest: OpenFile) -> None:
+        """Keep what is left of a node for as long as it is open here."""
+        if node is not None and node.opens:
+            node.rests.append(rest)
+        else:
+            await rest.close()
 
     async def _make_writable(self, path: str) -> None:
         stat = await self._share.stat(path)
@@ -131,12 +147,17 @@ class NameOperations(LinkOperations):
         parent, target = self._inodes.get(parent_inode_old), self._inodes.get(parent_inode_new)
         old, new = self._there(name_old), self._there(name_new)
         replace = not flags & pyfuse3.RENAME_NOREPLACE
+        replaced = self._inodes.find(target, new)
         try:
-            await self._share.rename(parent.path_of(old), target.path_of(new), replace=replace)
+            rest = await self._share.rename(
+                parent.path_of(old), target.path_of(new), replace=replace
+            )
         except ServerError as error:
             if not replace or not await self._make_way(error, target, new):
                 raise
-            await self._share.rename(parent.path_of(old), target.path_of(new), replace=True)
+            rest = await self._share.rename(parent.path_of(old), target.path_of(new), replace=True)
+        if rest is not None:
+            await self._left_to(replaced, rest)
         moved = self._inodes.rename(parent, old, target, new)
         if moved is not None:
             moved.changed_at = trio.current_time()

@@ -1,0 +1,194 @@
+"""Names of a share removed and moved as POSIX has it, over a protocol that has it otherwise.
+
+SMB keeps the name of an open file until its last close, and replaces no file that is open. So what
+is in the way and open gets a hidden name first (`hidden_name`), and is marked for deletion there:
+it goes with its last handle, even if this mount is killed.
+"""
+
+import re
+import secrets
+from dataclasses import replace
+from typing import Protocol
+
+import trio
+
+from smbmount.proto.close import CloseRequest
+from smbmount.proto.create import (
+    RELATED,
+    AccessMask,
+    CreateDisposition,
+    CreateOptions,
+    CreateRequest,
+    CreateResponse,
+    FileAttributes,
+)
+from smbmount.proto.header import Command
+from smbmount.proto.info import SetInfoResponse
+from smbmount.proto.status import NtStatus
+
+from .attributes import FileStat
+from .errors import ClientError, ServerError
+from .open_file import OpenFile, disposition_request, joined, rename_request
+from .tree import Tree
+
+_HIDDEN = re.compile(r"\.smbmount-[0-9a-f]{16}")
+_MOVE = AccessMask.DELETE | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
+
+
+def hidden_name() -> str:
+    """A name for what has none any more, but is open still."""
+    return f".smbmount-{secrets.token_hex(8)}"
+
+
+def is_hidden(name: str) -> bool:
+    """True for a name that `hidden_name` made, here or in another mount."""
+    return _HIDDEN.fullmatch(name) is not None
+
+
+class Place(Protocol):
+    """What the names need of their share."""
+
+    root: str
+
+    async def stat(self, path: str) -> FileStat:
+        """The metadata of what `path` names."""
+
+    def create(
+        self,
+        path: str,
+        access: AccessMask,
+        disposition: CreateDisposition,
+        *,
+        options: CreateOptions = CreateOptions(0),
+    ) -> CreateRequest:
+        """The CREATE of a path."""
+
+    def hold(self, opened: CreateResponse, path: str) -> OpenFile:
+        """The file that a CREATE opened."""
+
+
+class Names:
+    """remove and rename of one share, with what they need of each other."""
+
+    def __init__(self, tree: Tree, place: Place) -> None:
+        self._tree = tree
+        self._place = place
+
+    async def remove(self, path: str, *, directory: bool) -> None:
+        """Share.remove."""
+        try:
+            await self._remove(path, directory)
+        except ServerError as error:
+            # A link to a directory is a directory to Windows, and a file to us.
+            there = error.status == NtStatus.STATUS_FILE_IS_A_DIRECTORY and not directory
+            if not there or (await self._place.stat(path)).is_directory:
+                raise
+            await self._remove(path, True)
+
+    async def _remove(self, path: str, directory: bool) -> None:
+        create = self._place.create(
+            path, _MOVE, CreateDisposition.OPEN, options=_one_that_is(directory)
+        )
+        answers = await self._tree.send(
+            [create, disposition_request(RELATED, True), CloseRequest(RELATED)]
+        )
+        self._tree.parse(answers[0], CreateResponse, path)
+        self._tree.parse(answers[1], SetInfoResponse, path)
+
+    async def remove_open(self, path: str, *, directory: bool) -> OpenFile:
+        """Share.remove_open.
+
+        The hidden name is below the mounted directory, so that the directory it was in can go,
+        too; or else beside the old one.
+        """
+        aside = hidden_name()
+        try:
+            await self._rename(path, aside, False)
+        except ServerError as error:
+            beside = _beside(path, aside)
+            if beside == aside or error.command is Command.CREATE:
+                raise
+            await self._rename(path, beside, False)
+            aside = beside
+        return await self._condemn(aside, path, directory)
+
+    async def _condemn(self, aside: str, path: str, directory: bool) -> OpenFile:
+        """Mark what was `path` for deletion when the file returned is closed.
+
+        Not through a handle of the POSIX extensions: Samba removes such a file at once, and then
+        truncates nothing that has no name any more.
+        """
+        create = self._place.create(
+            aside, _MOVE, CreateDisposition.OPEN, options=_one_that_is(directory)
+        )
+        with trio.CancelScope(shield=True):  # it has no name that anybody would find
+            try:
+                answers = await self._tree.send(
+                    [replace(create, contexts=()), disposition_request(RELATED, True)]
+                )
+                opened = self._tree.parse(answers[0], CreateResponse, path)
+                file = self._place.hold(opened, aside)
+                try:
+                    self._tree.parse(answers[1], SetInfoResponse, path)
+                except ServerError:
+                    await file.close()
+                    raise
+            except ServerError:
+                await self._rename(aside, path, False)  # it must stay, so where it was
+                raise
+        return file
+
+    async def rename(self, path: str, target: str, *, replace: bool) -> OpenFile | None:
+        """Share.rename."""
+        try:
+            await self._rename(path, target, replace)
+        except ServerError as error:
+            if error.status != NtStatus.STATUS_ACCESS_DENIED or not replace:
+                raise
+            return await self._replace_open(path, target, error)
+        return None
+
+    async def _replace_open(self, path: str, target: str, denied: ServerError) -> OpenFile:
+        """Samba replaces no open file, with POSIX extensions neither; POSIX does.
+
+        The open file makes way to a hidden name first, and comes back if it was denied for
+        another reason. In between, the name is free for an instant.
+        """
+        aside = _beside(target, hidden_name())
+        try:
+            there = await self._place.stat(target)
+            read_only = not self._tree.posix and there.attributes & FileAttributes.READONLY
+            if there.is_directory or read_only:
+                raise denied
+            await self._rename(target, aside, False)
+        except ServerError:
+            raise denied from None  # nothing is there, or it may not be touched either
+        with trio.CancelScope(shield=True):
+            try:
+                await self._rename(path, target, False)
+            except ClientError:
+                await self._rename(aside, target, False)
+                raise
+        return await self._condemn(aside, aside, False)
+
+    async def _rename(self, path: str, target: str, replace: bool) -> None:
+        create = self._place.create(
+            path, _MOVE, CreateDisposition.OPEN, options=CreateOptions.OPEN_REPARSE_POINT
+        )
+        whole = joined(self._place.root, target)
+        answers = await self._tree.send(
+            [create, rename_request(self._tree, RELATED, whole, replace), CloseRequest(RELATED)]
+        )
+        self._tree.parse(answers[0], CreateResponse, path)
+        self._tree.parse(answers[1], SetInfoResponse, path)
+
+
+def _one_that_is(directory: bool) -> CreateOptions:
+    kind = CreateOptions.DIRECTORY_FILE if directory else CreateOptions.NON_DIRECTORY_FILE
+    return kind | CreateOptions.OPEN_REPARSE_POINT
+
+
+def _beside(path: str, name: str) -> str:
+    """The path of `name` in the directory of `path`."""
+    directory = path.rpartition("\\")[0]
+    return f"{directory}\\{name}" if directory else name
