@@ -45,6 +45,14 @@ class BufferPool:
             self._kept += capacity
         return memoryview(fresh)[:size]
 
+    @property
+    def lent(self) -> int:
+        """Bytes of the kept buffers that somebody still refers to."""
+        return sum(
+            capacity * sum(count > _IDLE for count in _references(shelf))
+            for capacity, shelf in self._shelves.items()
+        )
+
     def _drop_idle(self, wanted: int) -> bool:
         """Forget idle buffers of other sizes until `wanted` bytes fit; False if they do not."""
         for capacity, shelf in self._shelves.items():

@@ -56,8 +56,10 @@ class OpenDirectory:
     async def seek(self, place: int) -> None:
         """Make the entry at `place` the next one. Raises ClientError, Unlinked."""
         back = self.at - place
-        if self._batches is None or place == 0:
+        if place == 0 or (self._batches is None and not self._names):
             await self._begin([])
+        elif self._batches is None:  # a reader was interrupted, and the listing with it
+            await self._begin(self._names[:place])
         elif 0 < back <= len(self._given):
             self._waiting.extendleft(reversed(self._given[-back:]))
             del self._names[place:]
@@ -99,6 +101,9 @@ class OpenDirectory:
         except StopAsyncIteration:
             self._ended = True
             return
+        except BaseException:
+            self._batches = None  # a listing that failed has ended: the next reader begins anew
+            raise
         self._waiting.extend(Listed(entry.name, entry.stat, now) for entry in batch)
 
     def take(self) -> None:

@@ -93,7 +93,8 @@ class Crew:
         for agent in self._agents.values():
             agent.end()
 
-    def _agent(self, name: str) -> Agent:
+    def agent(self, name: str) -> Agent:
+        """The process of a name, made anew if it cannot be used any more."""
         if name not in self._agents or not self._agents[name].usable:
             if name in self._agents:
                 self._agents[name].end()
@@ -112,7 +113,7 @@ class Crew:
         for number, text in enumerate(steps):
             who, step = text.split(" ", 1)
             if who not in taking_part:
-                taking_part[who] = self._agent(who)
+                taking_part[who] = self.agent(who)
                 assert taking_part[who].do(f"begin {files[who]}") == "ok"
             blocks = elsewhere[number].endswith("waits") if elsewhere else None
             said = taking_part[who].do(step, blocks)
