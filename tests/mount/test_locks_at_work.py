@@ -24,6 +24,7 @@ from smbprotocol.open import (
 from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
+from smbmount.proto.status import NtStatus
 from tests.lab import counting
 from tests.lab.lock_agent import Crew
 from tests.lab.mounts import mounted
@@ -143,7 +144,7 @@ class ThirdParty:
         try:
             work()
         except smbprotocol.exceptions.SMBResponseException as error:
-            if "LOCK_CONFLICT" not in str(error):
+            if error.status != NtStatus.STATUS_FILE_LOCK_CONFLICT:
                 raise
             return False
         return True
