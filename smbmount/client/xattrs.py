@@ -30,7 +30,11 @@ T = TypeVar("T")
 LONGEST_VALUE = 65_535  # bytes: EaValueLength has sixteen bits
 _ROOM = 64 * 1024  # bytes of an answer that one credit pays for
 _MORE_ROOM = 1024 * 1024
-_NO_ROOM = (NtStatus.STATUS_BUFFER_OVERFLOW, NtStatus.STATUS_BUFFER_TOO_SMALL)
+_NO_ROOM = (
+    NtStatus.STATUS_BUFFER_OVERFLOW,
+    NtStatus.STATUS_BUFFER_TOO_SMALL,
+    NtStatus.STATUS_INFO_LENGTH_MISMATCH,  # Samba
+)
 _LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
 
 

@@ -132,6 +132,46 @@ def test_a_short_buffer_is_told(file: Path) -> None:
     assert told.stdout == b"x" * 2_000
 
 
+def test_many_large_values_are_all_read(server: SambaServer, mnt: Path) -> None:
+    """More than one credit pays for: 64 KiB. Disks like ext4 keep 4 KiB, so this is in memory."""
+    disk = server.path_of("plain") / "memory"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=777", "tmpfs", str(disk)], check=True)
+    try:
+        file = mnt / "memory" / "file"
+        file.write_bytes(b"")
+        try:
+            os.setxattr(disk / "file", "user.probe", b"x")
+        except OSError:
+            pytest.skip("tmpfs of this kernel keeps no user attributes (Linux before 6.6)")
+        for number in range(5):
+            os.setxattr(file, f"user.large{number}", bytes([65 + number]) * 60_000)
+        assert len(os.listxattr(file)) == 6
+        for number in range(5):
+            assert os.getxattr(file, f"user.large{number}") == bytes([65 + number]) * 60_000
+        os.setxattr(file, "user.largest", bytes(65_535))
+        assert os.getxattr(file, "user.largest") == bytes(65_535)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_rsync_and_cp_take_them_along(mnt: Path, tmp_path: Path) -> None:
+    source, back = tmp_path / "source", tmp_path / "back"
+    source.mkdir()
+    (source / "file").write_bytes(b"content")
+    os.setxattr(source / "file", "user.origin", b"elsewhere")
+    os.setxattr(source, "user.origin", b"directory")
+    subprocess.run(["rsync", "-rtX", f"{source}/", f"{mnt}/rsynced/"], check=True)
+    assert os.getxattr(mnt / "rsynced" / "file", "user.origin") == b"elsewhere"
+    assert os.getxattr(mnt / "rsynced", "user.origin") == b"directory"
+    command = ["cp", "-r", "--preserve=xattr", f"{mnt}/rsynced", str(back)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert os.getxattr(back / "file", "user.origin") == b"elsewhere"
+    again = ["rsync", "-rtX", "--itemize-changes", f"{source}/", f"{mnt}/rsynced/"]
+    assert subprocess.run(again, check=True, capture_output=True, text=True).stdout == ""
+
+
 def test_dos_attributes_are_read_and_set(server: SambaServer, file: Path) -> None:
     name = "user.cifs.dosattrib"
     assert int.from_bytes(os.getxattr(file, name), "little") & 0x10 == 0
