@@ -20,6 +20,7 @@ from .buffers import BufferPool
 from .connection import Connection
 from .errors import ClientError, ConnectionLost, MountRefused, ServerError
 from .negotiation import Negotiated, negotiate
+from .pipes import server_shares
 from .session import Session
 from .settings import ConnectionSettings, Credentials
 from .tree import Tree
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 _EARLY_LIMIT = 128 * 1024  # bytes a frame may have before sizes are negotiated
 _FRAME_OVERHEAD = 64 * 1024  # headers, padding and neighbours in a compound
+_CURIOSITY = 5.0  # seconds to learn which shares there are, when the asked one is not
+_MOST_NAMES = 20  # in a sentence
 _OVERDUE = 5.0  # seconds to say goodbye in, before the connection is dropped
 
 
@@ -179,10 +182,7 @@ async def _connect_tree(tree: Tree) -> None:
         await tree.connect()
     except ServerError as error:
         if error.status == NtStatus.STATUS_BAD_NETWORK_NAME:
-            raise MountRefused(
-                f"{tree.connection.label} has no share {tree.share!r}; check its spelling",
-                errno.ENOENT,
-            ) from error
+            raise MountRefused(await _no_such_share(tree), errno.ENOENT) from error
         if error.status == NtStatus.STATUS_ACCESS_DENIED:
             raise MountRefused(
                 f"{label}: access denied {tree.session.who}; the share's permissions do not let "
@@ -195,3 +195,16 @@ async def _connect_tree(tree: Tree) -> None:
         ) from error
     if tree.is_pipe:
         raise MountRefused(f"{label} is for named pipes and holds no files", errno.ENOTDIR)
+
+
+async def _no_such_share(tree: Tree) -> str:
+    """The sentence, with the shares that there are, if the server tells them."""
+    server = tree.connection.label
+    known = None
+    with trio.move_on_after(_CURIOSITY):
+        known = await server_shares(tree.session)
+    names = sorted((share.name for share in known or () if share.for_people), key=str.casefold)
+    if not names:
+        return f"{server} has no share {tree.share!r}; check its spelling"
+    told = ", ".join(names[:_MOST_NAMES]) + (", and more" if len(names) > _MOST_NAMES else "")
+    return f"no such share {tree.share!r}: {server} has {told}"

@@ -103,7 +103,7 @@ def test_no_password_and_nobody_to_ask(samba: SambaServer, place: Path) -> None:
 
 def test_an_unknown_share(samba: SambaServer, place: Path) -> None:
     said = refusal(of(samba, "nowhere"), place, *options_for(samba))
-    assert "no share 'nowhere'" in said
+    assert "no such share 'nowhere'" in said
     assert samba.address in said
 
 
