@@ -15,7 +15,7 @@ from smbmount.proto.srvsvc import ServerShare
 
 
 def _string(text: str) -> bytes:
-    letters = (text + "\0").encode("utf-16-le")
+    letters = (text + "\0").encode("utf-16-le", "surrogatepass")
     return (
         pack("<LLL", len(letters) // 2, 0, len(letters) // 2) + letters + bytes(-len(letters) % 4)
     )
