@@ -33,6 +33,8 @@ directory behind it. Unmount with umount or fusermount3 -u.
   -f, --foreground        stay in front
   -v, -vv, --debug        say more, say all (in the system's log, or on the terminal with -f)
   --log-file FILE         log to a file
+  --capture FILE          write the SMB messages, as they are before encryption, to a new pcapng
+                          file for Wireshark; it holds all that is read and written
   -h, --help              show this
   -V, --version           show the version
 
@@ -53,6 +55,7 @@ class Arguments:
     foreground: bool = False
     verbosity: int = 0
     log_file: str | None = None
+    capture: str | None = None
     show: str = ""  # "help" or "version"
 
 
@@ -62,7 +65,7 @@ def parse_arguments(arguments: list[str]) -> Arguments:
         flags, rest = getopt.gnu_getopt(
             arguments,
             "o:fvhVrw",
-            ["foreground", "debug", "verbose", "help", "version", "log-file="],
+            ["foreground", "debug", "verbose", "help", "version", "log-file=", "capture="],
         )
     except getopt.GetoptError as error:
         raise UsageError(f"{error.msg}; smbmount --help shows what there is") from None
@@ -83,6 +86,8 @@ def parse_arguments(arguments: list[str]) -> Arguments:
                 parsed.verbosity = 2
             case "--log-file":
                 parsed.log_file = os.path.abspath(value)
+            case "--capture":
+                parsed.capture = os.path.abspath(value)
             case "-h" | "--help":
                 parsed.show = "help"
             case _:
@@ -132,7 +137,7 @@ def _run(command_line: list[str]) -> int:
     def work(report: daemon.Report) -> int:
         from . import logs, mount
 
-        request = mount.MountRequest(place, path, chosen, known)
+        request = mount.MountRequest(place, path, chosen, known, arguments.capture)
         try:
             logs.set_up(
                 arguments.verbosity, foreground=arguments.foreground, file=arguments.log_file

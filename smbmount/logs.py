@@ -30,3 +30,5 @@ def set_up(verbosity: int, *, foreground: bool, file: str | None) -> None:
     root.setLevel(level)
     # pyfuse3 tells of each of its tasks at debug level; nobody needs that.
     logging.getLogger("pyfuse3").setLevel(max(level, logging.INFO))
+    # pyspnego shows the tokens that sign us on.
+    logging.getLogger("spnego").setLevel(max(level, logging.WARNING))

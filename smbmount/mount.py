@@ -1,16 +1,21 @@
 """A mount from its settings to its end: connect, serve, and unmount when told to."""
 
+import errno
 import logging
+import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import trio
 
+from smbmount.client.capture import Capture
 from smbmount.client.errors import MountRefused
 from smbmount.client.settings import ConnectionSettings, Credentials
-from smbmount.client.share import open_share
+from smbmount.client.share import Share, open_share
 from smbmount.fuse_ops.serve import serve
 from smbmount.fuse_ops.settings import ViewSettings
 
@@ -36,6 +41,7 @@ class MountRequest:
     mountpoint: str  # absolute
     options: Options
     credentials: Credentials
+    capture: str | None = None  # file for the messages, absolute
 
 
 def connection_settings(location: Location, options: Options) -> ConnectionSettings:
@@ -49,6 +55,13 @@ def connection_settings(location: Location, options: Options) -> ConnectionSetti
         seal=options.seal,
         max_read=options.rsize,
         max_write=options.wsize,
+        timeout=options.timeout,
+        connect_timeout=options.connect_timeout,
+        echo_interval=options.echo_interval,
+        max_credits=options.max_credits,
+        ciphers=options.ciphers,
+        signing_algorithms=options.signing_algorithms,
+        client_guid=options.client_guid or secrets.token_bytes(16),
         posix=options.posix,
         mfsymlinks=options.mfsymlinks,
         sfu=options.sfu,
@@ -135,22 +148,46 @@ async def mount(request: MountRequest, ready: Callable[[], None]) -> None:
 async def _connect_and_serve(request: MountRequest, ready: Callable[[], None]) -> None:
     location, options = request.location, request.options
     settings = connection_settings(location, options)
-    async with open_share(
-        settings, request.credentials, location.share, root=location.path
-    ) as share:
-        try:
-            await serve(
-                share,
-                request.mountpoint,
-                view_settings(options),
-                kernel_options(location, options),
-                ready=ready,
-            )
-        except RuntimeError as error:
-            raise MountRefused(
-                f"the kernel did not mount {location} at {request.mountpoint} ({error}); the lines "
-                "above, from fusermount3, may say more"
-            ) from error
+    with _capturing(request.capture, settings) as watched:
+        async with open_share(
+            watched, request.credentials, location.share, root=location.path
+        ) as share:
+            await _serve(share, request, ready)
+
+
+@contextmanager
+def _capturing(path: str | None, settings: ConnectionSettings) -> Iterator[ConnectionSettings]:
+    """The settings, so that all messages go to the capture file, too. Raises MountRefused."""
+    if path is None:
+        yield settings
+        return
+    try:
+        capture = Capture(Path(path))
+    except OSError as error:
+        raise MountRefused(
+            f"the capture file {path} cannot be made: {error.strerror}", error.errno or errno.EIO
+        ) from error
+    try:
+        yield replace(settings, observer=capture.observer)
+    finally:
+        capture.close()
+
+
+async def _serve(share: Share, request: MountRequest, ready: Callable[[], None]) -> None:
+    location, options = request.location, request.options
+    try:
+        await serve(
+            share,
+            request.mountpoint,
+            view_settings(options),
+            kernel_options(location, options),
+            ready=ready,
+        )
+    except RuntimeError as error:
+        raise MountRefused(
+            f"the kernel did not mount {location} at {request.mountpoint} ({error}); the lines "
+            "above, from fusermount3, may say more"
+        ) from error
 
 
 async def _obey_signals(path: str, mounted: trio.Event, everything: trio.CancelScope) -> None:

@@ -2,11 +2,15 @@
 
 import grp
 import pwd
+import uuid
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from smbmount.client.settings import Mechanism, SigningPolicy
 from smbmount.proto.filetime import from_gmt
-from smbmount.proto.negotiate import Dialect
+from smbmount.proto.negotiate import Cipher, Dialect, SigningAlgorithm
+
+T = TypeVar("T")
 
 _SMALLEST_TRANSFER = 4096
 _LARGEST_TRANSFER = 8 * 1024 * 1024
@@ -30,6 +34,60 @@ def seconds(value: str) -> float:
     if not 0 <= number < 1 << 30:
         raise BadValue(f"{value} is not between 0 and {1 << 30} seconds")
     return number
+
+
+def waiting(value: str) -> float:
+    """A time-out in seconds; none at all would be no time-out."""
+    number = seconds(value)
+    if number < 1:
+        raise BadValue(f"{value} is less than 1 second")
+    return number
+
+
+def credits(value: str) -> int:
+    """The most credits to hold ([MS-SMB2] 3.2.4.1.2): 16 pay for a request of 1 MiB."""
+    if not value.isascii() or not value.isdigit() or not 10 <= int(value) <= 8192:
+        raise BadValue(f"{value!r} is not a number of credits (10 to 8192)")
+    return int(value)
+
+
+def guid(value: str) -> bytes:
+    """A GUID in its usual form, as the 16 bytes of the wire."""
+    try:
+        return uuid.UUID(value).bytes_le
+    except ValueError:
+        raise BadValue(f"{value!r} is not a GUID") from None
+
+
+_CIPHERS = {
+    "aes-128-ccm": Cipher.AES_128_CCM,
+    "aes-128-gcm": Cipher.AES_128_GCM,
+    "aes-256-ccm": Cipher.AES_256_CCM,
+    "aes-256-gcm": Cipher.AES_256_GCM,
+}
+_SIGNING = {
+    "hmac-sha256": SigningAlgorithm.HMAC_SHA256,
+    "aes-cmac": SigningAlgorithm.AES_CMAC,
+    "aes-gmac": SigningAlgorithm.AES_GMAC,
+}
+
+
+def ciphers(value: str) -> tuple[Cipher, ...]:
+    """Ciphers, the one to prefer first."""
+    return _several(value, _CIPHERS)
+
+
+def signing_algorithms(value: str) -> tuple[SigningAlgorithm, ...]:
+    """Signing algorithms, the one to prefer first."""
+    return _several(value, _SIGNING)
+
+
+def _several(value: str, known: Mapping[str, T]) -> tuple[T, ...]:
+    words = value.lower().split(":")
+    for word in words:
+        if word not in known:
+            raise BadValue(f"{word!r} is not one of {', '.join(known)}")
+    return tuple(known[word] for word in dict.fromkeys(words))
 
 
 def port(value: str) -> int:

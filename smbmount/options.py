@@ -10,8 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from smbmount.client.settings import Mechanism, PosixPolicy, SigningPolicy
-from smbmount.proto.negotiate import Dialect
+from smbmount.client.settings import (
+    ALL_CIPHERS,
+    ALL_SIGNING_ALGORITHMS,
+    Mechanism,
+    PosixPolicy,
+    SigningPolicy,
+)
+from smbmount.proto.negotiate import Cipher, Dialect, SigningAlgorithm
 
 from . import option_values as values
 from .option_values import BadValue
@@ -53,6 +59,13 @@ class Options:
     allow_other: bool = False
     rsize: int | None = None
     wsize: int | None = None
+    timeout: float = 30.0
+    connect_timeout: float = 10.0
+    echo_interval: float = 10.0
+    max_credits: int = 512
+    ciphers: tuple[Cipher, ...] = ALL_CIPHERS
+    signing_algorithms: tuple[SigningAlgorithm, ...] = ALL_SIGNING_ALGORITHMS
+    client_guid: bytes | None = None  # a random one if None
     actimeo: float = 1.0
     brl: bool = True
     kernel: frozenset[str] = frozenset()  # words that the kernel's mount itself understands
@@ -183,6 +196,38 @@ TABLE: tuple[Option, ...] = (
     Option(
         "wsize", _takes("wsize", values.transfer),
         "bytes of one write at most (the server's limit, up to 8 MiB)", "BYTES", section=_NETWORK,
+    ),
+    Option(
+        "timeout", _takes("timeout", values.waiting),
+        "seconds that a silent server is given before it counts as gone (30)", "SECONDS",
+        section=_NETWORK,
+    ),
+    Option(
+        "connect_timeout", _takes("connect_timeout", values.waiting),
+        "seconds that the mount may take to reach the share (10)", "SECONDS", section=_NETWORK,
+    ),
+    Option(
+        "echo_interval", _takes("echo_interval", values.waiting),
+        "seconds that the server may owe an answer before it is asked for a sign of life (10)",
+        "SECONDS", section=_NETWORK,
+    ),
+    Option(
+        "max_credits", _takes("max_credits", values.credits),
+        "credits to hold at most, each worth 64 KiB under way (512)", "NUMBER", section=_NETWORK,
+    ),
+    Option(
+        "ciphers", _takes("ciphers", values.ciphers),
+        "what SMB 3.1.1 may encrypt with, the best first, colons between: aes-128-gcm, "
+        "aes-256-gcm, aes-128-ccm, aes-256-ccm (all)", "NAME[:NAME...]", section=_NETWORK,
+    ),
+    Option(
+        "signing_algorithms", _takes("signing_algorithms", values.signing_algorithms),
+        "what SMB 3.1.1 may sign with: aes-gmac, aes-cmac, hmac-sha256 (all)", "NAME[:NAME...]",
+        section=_NETWORK,
+    ),
+    Option(
+        "client_guid", _takes("client_guid", values.guid),
+        "by which the server knows this client (a random one)", "GUID", section=_NETWORK,
     ),
     Option("uid", _takes("uid", values.user), "the owner of all files (you)", "USER",
            section=_VIEW),
@@ -321,6 +366,8 @@ def check(options: Options) -> None:
         raise BadOption("seal needs SMB 3, which vers= excludes")
     if options.posix is PosixPolicy.REQUIRED and max(options.dialects) < Dialect.SMB_3_1_1:
         raise BadOption("posix needs SMB 3.1.1, which vers= excludes")
+    if options.echo_interval >= options.timeout:
+        raise BadOption("echo_interval must be less than timeout: a server is asked, then given up")
     if options.guest and options.password:
         raise BadOption("guest signs on without a password, yet one is given")
     if options.seal and (options.guest or options.mechanism is Mechanism.NONE):

@@ -27,11 +27,12 @@ from smbmount.proto.header import Command, Header, HeaderFlags
 from smbmount.proto.negotiate import Dialect
 from smbmount.proto.sealing import SealBroken, Sealer, TransformHeader, is_transform
 from smbmount.proto.signing import Signer
-from smbmount.proto.status import NtStatus, name_of
+from smbmount.proto.status import NtStatus
 
 from .apart import Abandoned, apart
 from .credits import Credits, CreditShortage, charge_of
 from .errors import ClientError, ConnectionLost, TimedOut
+from .tracing import answer_line, request_line
 from .wire import Wire
 
 _log = logging.getLogger(__name__)
@@ -355,7 +356,7 @@ class Connection:
             message_id += charge
         if _log.isEnabledFor(logging.DEBUG):
             for request, number in zip(requests, ids, strict=True):
-                _log.debug("%s -> [%d] %r", self.label, number, request)
+                _log.debug("%s -> [%d] %s", self.label, number, request_line(request))
         parts = join(messages, signer)
         if observe is not None:
             observe(parts)
@@ -403,6 +404,9 @@ class Connection:
         )
         body = bytearray(header.pack() + CancelRequest().pack())
         parts = join([[body]], signer)
+        _log.debug("%s -> [%d] CANCEL", self.label, message_id)
+        for watcher in self.observers:
+            watcher("out", memoryview(b"".join(parts)))
         if entry.sealed and security is not None and security.sealer is not None:
             parts = list(security.sealer.seal(parts))
         self._wire.send(parts)
@@ -469,13 +473,8 @@ class Connection:
             raise MalformedMessage(entry.command.name, "size", len(message))
         self._check_protection(header, message, entry, opened_by)
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug(
-                "%s <- [%d] %s %s",
-                self.label,
-                header.message_id,
-                entry.command.name,
-                name_of(header.status),
-            )
+            line = answer_line(header, len(message))
+            _log.debug("%s <- [%d] %s %s", self.label, header.message_id, entry.command.name, line)
         if header.status == NtStatus.STATUS_PENDING:
             self._take_interim(header, entry)
             return

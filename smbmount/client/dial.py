@@ -77,13 +77,16 @@ async def reach(
 
 
 def _start(label: str, wire: SocketWire, settings: ConnectionSettings) -> Connection:
-    return Connection(
+    connection = Connection(
         wire,
         label=label,
         timeout=settings.timeout,
         echo_interval=settings.echo_interval,
         max_credits=settings.max_credits,
     )
+    if settings.observer is not None:
+        connection.observers.append(settings.observer())
+    return connection
 
 
 async def _dial(settings: ConnectionSettings) -> SocketWire:

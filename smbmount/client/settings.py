@@ -1,10 +1,13 @@
 """What a mount is told before it connects: where to, as whom, and how careful to be."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from smbmount.proto.negotiate import Cipher, Dialect, SigningAlgorithm
+
+Observer = Callable[[str, memoryview], None]  # called with "out" or "in", and the message
 
 ALL_DIALECTS = (
     Dialect.SMB_2_0_2,
@@ -93,4 +96,6 @@ class ConnectionSettings:
     mfsymlinks: bool = False  # links in files of Minshall and French's format
     snapshot: int | None = None  # FILETIME of a previous version: mount the share as it was
     sfu: bool = False  # special files as Services for Unix stores them
+    # For each connection, one observer of its messages as they are before encryption.
+    observer: Callable[[], Observer] | None = field(default=None, repr=False, compare=False)
     client_guid: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)

@@ -1,7 +1,7 @@
 """SMB2 CREATE: request [MS-SMB2] 2.2.13, response 2.2.14. Contexts: create_contexts.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import ClassVar, NamedTuple, Protocol, Self
@@ -266,7 +266,7 @@ class RawContext:
     """A context as bytes."""
 
     NAME: bytes
-    data: bytes
+    data: bytes = field(repr=False)
 
     def pack(self) -> bytes:
         """The data."""

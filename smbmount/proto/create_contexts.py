@@ -58,7 +58,7 @@ class SdBuffer:
 
     NAME: ClassVar[bytes] = b"SecD"
 
-    descriptor: bytes
+    descriptor: bytes = field(repr=False)
 
     def pack(self) -> bytes:
         """The data."""

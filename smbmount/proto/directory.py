@@ -1,6 +1,6 @@
 """SMB2 QUERY_DIRECTORY: request [MS-SMB2] 2.2.33, response 2.2.34."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from struct import Struct
 from typing import ClassVar, Self
@@ -65,7 +65,7 @@ class QueryDirectoryRequest:
 class QueryDirectoryResponse:
     """Entries as bytes, for `fscc_directory.entries`."""
 
-    data: memoryview
+    data: memoryview = field(repr=False)
 
     def pack(self) -> bytes:
         """The body."""

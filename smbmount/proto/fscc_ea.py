@@ -1,7 +1,7 @@
 """Extended attributes ([MS-FSCC] 2.4.16, 2.4.18) and streams (2.4.44)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 
 from . import chain
@@ -21,7 +21,7 @@ class FullEa:
     """
 
     name: bytes
-    value: bytes
+    value: bytes = field(repr=False)
     flags: int = 0
 
 

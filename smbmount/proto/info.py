@@ -57,7 +57,7 @@ class QueryInfoRequest:
     output_buffer_length: int
     additional_information: int = 0
     flags: int = 0
-    input_data: bytes = b""
+    input_data: bytes = field(default=b"", repr=False)
 
     @property
     def payload_size(self) -> int:
@@ -90,7 +90,7 @@ class QueryInfoRequest:
 class QueryInfoResponse:
     """The information, as a view of the message."""
 
-    data: memoryview
+    data: memoryview = field(repr=False)
 
     def pack(self) -> bytes:
         """The body."""

@@ -85,7 +85,7 @@ class IoctlResponse:
 
     ctl_code: int
     file_id: FileId
-    output: memoryview
+    output: memoryview = field(repr=False)
     flags: int = 0
 
     def pack(self) -> bytes:

@@ -1,6 +1,6 @@
 """SMB2 READ: request [MS-SMB2] 2.2.19, response 2.2.20."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import ClassVar, Self
 
@@ -51,7 +51,7 @@ class ReadRequest:
 class ReadResponse:
     """`data` is a view of the received message and lives as long as its buffer."""
 
-    data: memoryview
+    data: memoryview = field(repr=False)
 
     def pack(self) -> bytes:
         """The body."""
