@@ -30,6 +30,12 @@ _FLAGS = (
     (("-f", "--foreground"), "", "stay in front"),
     (("-v", "--verbose"), "", "say more; twice, say all, as `--debug` does"),
     (("--log-file",), "file", "log to a file instead of the system's log"),
+    (
+        ("--capture",),
+        "file",
+        "write the SMB messages, as they are before encryption, to a new pcapng file for Wireshark; "
+        "it holds all that is read and written",
+    ),
     (("-h", "--help"), "", "show the options"),
     (("-V", "--version"), "", "show the version"),
 )

@@ -4,7 +4,7 @@ import pytest
 
 from smbmount.client.settings import Mechanism, PosixPolicy, SigningPolicy
 from smbmount.options import TABLE, BadOption, Options, check, help_text, parse, secret_names
-from smbmount.proto.negotiate import Dialect
+from smbmount.proto.negotiate import Cipher, Dialect, SigningAlgorithm
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,17 @@ from smbmount.proto.negotiate import Dialect
         ("file_mode=0640", "file_mode", 0o640),
         ("actimeo=2.5", "actimeo", 2.5),
         ("rsize=65536", "rsize", 65536),
+        ("timeout=5", "timeout", 5.0),
+        ("connect_timeout=2.5", "connect_timeout", 2.5),
+        ("echo_interval=3", "echo_interval", 3.0),
+        ("max_credits=64", "max_credits", 64),
+        ("ciphers=AES-256-GCM:aes-128-ccm", "ciphers", (Cipher.AES_256_GCM, Cipher.AES_128_CCM)),
+        ("signing_algorithms=aes-cmac", "signing_algorithms", (SigningAlgorithm.AES_CMAC,)),
+        (
+            "client_guid=00112233-4455-6677-8899-aabbccddeeff",
+            "client_guid",
+            bytes.fromhex("33221100554477668899aabbccddeeff"),
+        ),
         ("ro", "read_only", True),
         ("ro,rw", "read_only", False),
     ],
@@ -64,6 +75,11 @@ def test_an_option_means_what_mount_cifs_means_by_it(text: str, name: str, value
         ("rsize=1", "between"),
         ("actimeo=-1", "between"),
         ("actimeo=soon", "not a number"),
+        ("timeout=0", "less than 1 second"),
+        ("max_credits=1", "10 to 8192"),
+        ("ciphers=rot13", "'rot13' is not one of"),
+        ("signing_algorithms=", "'' is not one of"),
+        ("client_guid=me", "not a GUID"),
         ("username=", "a user name is missing"),
     ],
 )
@@ -73,7 +89,15 @@ def test_what_cannot_be_is_refused_by_name(text: str, hint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["seal,vers=2.1", "guest,password=x", "seal,guest", "seal,sec=none", "posix,vers=3.0"]
+    "text",
+    [
+        "seal,vers=2.1",
+        "guest,password=x",
+        "seal,guest",
+        "seal,sec=none",
+        "posix,vers=3.0",
+        "timeout=5",
+    ],
 )
 def test_options_that_exclude_each_other_are_refused(text: str) -> None:
     with pytest.raises(BadOption):
