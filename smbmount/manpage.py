@@ -33,8 +33,10 @@ _FLAGS = (
     (
         ("--capture",),
         "file",
-        "write the SMB messages, as they are before encryption, to a new pcapng file for Wireshark; "
-        "it holds all that is read and written",
+        (
+            "write the SMB messages, as they are before encryption, to a new pcapng file for "
+            "Wireshark; it holds all that is read and written"
+        ),
     ),
     (("-h", "--help"), "", "show the options"),
     (("-V", "--version"), "", "show the version"),
