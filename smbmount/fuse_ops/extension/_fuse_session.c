@@ -186,11 +186,11 @@ static void noted_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, con
     theirs.setxattr(req, ino, name, value, size, flags);
 }
 
-/* The kernel asks for security.capability before every write. SMB has nothing of the kind, and an
- * answer from here, without Python, makes small writes a third faster. */
+/* The kernel asks for security.capability before every write, and ls -l for POSIX ACLs of every
+ * file. SMB has neither; an answer from here, without Python, costs them little. */
 static void noted_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-    if (strncmp(name, "security.", 9) == 0) {
+    if (strncmp(name, "security.", 9) == 0 || strncmp(name, "system.posix_acl_", 17) == 0) {
         library.reply_err(req, EOPNOTSUPP);
         return;
     }
