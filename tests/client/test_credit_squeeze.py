@@ -19,8 +19,9 @@ from smbmount.proto.create import (
     CreateResponse,
     FileId,
 )
-from smbmount.proto.header import Command
+from smbmount.proto.header import Command, HeaderFlags
 from smbmount.proto.read import ReadRequest, ReadResponse
+from smbmount.proto.status import NtStatus
 from tests.lab.proxy import Proxy
 from tests.lab.samba import SambaServer
 
@@ -29,6 +30,7 @@ from .scripted import connected, run, tree_of
 
 FILE = FileId(7, 8)
 _MEBIBYTE = 1 << 20
+_PENDING = NtStatus.STATUS_PENDING.to_bytes(4, "little")
 
 
 def test_a_thousand_requests_pass_through_one_credit_in_order() -> None:
@@ -225,11 +227,13 @@ def test_a_thousand_requests_at_once_with_few_credits_by_our_own_choice(
 
 
 def _one_credit(_: int, frame: bytes) -> bytes:
-    """Every answer grants one credit, whatever the server meant."""
+    """Every request is granted one credit, whatever the server meant: by "wait", if it has to."""
     changed = bytearray(frame)
     at = 0
     while True:
-        changed[at + 14 : at + 16] = b"\x01\x00"
+        waited = frame[at + 16] & HeaderFlags.ASYNC_COMMAND
+        last_word = frame[at + 8 : at + 12] != _PENDING
+        changed[at + 14 : at + 16] = b"\0\0" if waited and last_word else b"\x01\0"
         following = int.from_bytes(frame[at + 20 : at + 24], "little")
         if not following:
             return bytes(changed)
