@@ -111,6 +111,9 @@ def test_a_signal_ends_the_wait_for_a_silent_server(
             assert process.stdin is not None
             process.stdin.write(b"go\n")
             process.stdin.flush()
+            # In order: the kernel lets one change a file or directory at a time, and nobody can be
+            # killed who waits for that; the first is released first.
+            time.sleep(0.1)
         _until(lambda: proxy.held > 0)
         time.sleep(0.2)
         for number, process in processes.items():
