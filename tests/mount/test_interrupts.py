@@ -42,9 +42,10 @@ OPERATIONS = {
         "fd = os.open(d + '/file', os.O_RDWR); fcntl.lockf(fd, fcntl.LOCK_SH)",
         "signal.alarm(1); os.close(fd); os.stat(d + '/more')",
     ),
+    # More than what is read and written instead: the kernel heeds only SIGKILL there.
     "copy": (
         "fd = os.open(d + '/file', os.O_RDONLY); to = os.open(d + '/copy', os.O_CREAT | os.O_RDWR)",
-        "os.copy_file_range(fd, to, 1000)",
+        "os.copy_file_range(fd, to, 1 << 20)",
     ),
 }
 _PROGRAM = """
@@ -102,7 +103,7 @@ def test_a_signal_ends_the_wait_for_a_silent_server(
     server: SambaServer, proxy: Proxy, mountpoint: Path, name: str
 ) -> None:
     for file in ("file", "old"):
-        (mountpoint / file).write_bytes(bytes(5000))
+        (mountpoint / file).write_bytes(bytes(1 << 20))
     processes = {number: _start(name, mountpoint) for number in (signal.SIGKILL, signal.SIGINT)}
     time.sleep(0.05)
     proxy.stall()
