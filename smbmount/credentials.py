@@ -10,8 +10,10 @@ from collections.abc import MutableMapping
 from dataclasses import replace
 from pathlib import Path
 
+from smbmount.client.kerberos import NoTicket, find_ticket
 from smbmount.client.settings import Credentials, Mechanism
 
+from . import tickets
 from .options import Options
 
 _LONGEST = 4096  # bytes of a password, and of a line of a credentials file
@@ -72,13 +74,52 @@ def complete(options: Options, where: str, environment: MutableMapping[str, str]
         return Credentials(mechanism=Mechanism.NONE)
     if options.guest:
         return Credentials(options.username or "", "", options.domain or "", guest=True)
-    username = options.username or environment.get("USER") or getpass.getuser()
     password = options.password
     if password is None:
         password = from_environment(environment)
+    if options.uses_kerberos:
+        known = _for_kerberos(options, password, environment)
+        if known is not None:
+            return known
+    username = options.username or environment.get("USER") or getpass.getuser()
     if password is None:
         password = _ask(username, where)
-    return Credentials(username, password, options.domain or "", options.mechanism)
+    mechanism = options.mechanism
+    if mechanism is Mechanism.NEGOTIATE:
+        mechanism = Mechanism.NTLM
+    return Credentials(username, password, options.domain or "", mechanism, spn=options.spn)
+
+
+def _for_kerberos(
+    options: Options, password: str | None, environment: MutableMapping[str, str]
+) -> Credentials | None:
+    """What Kerberos can do without a question; None if a password has to be asked for.
+
+    Raises NoCredentials if nobody is there to be asked.
+    """
+    tickets.make_absolute(environment)
+    try:
+        cache = tickets.cache_of(options.cruid) if options.cruid is not None else None
+    except tickets.NoCache as error:
+        raise NoCredentials(str(error)) from error
+    known = Credentials(
+        options.username or "", password, options.domain or "", options.mechanism,
+        ccache=cache, keytab=options.keytab, spn=options.spn,
+    )  # fmt: skip
+    if known.keytab is not None:
+        return known
+    if password is not None and options.mechanism is Mechanism.KERBEROS:
+        # A ticket is of no more use than the password, unless a user's was asked for.
+        if cache is not None:
+            return replace(known, password=None)
+        return replace(known, username=known.username or environment.get("USER", ""))
+    try:
+        find_ticket(replace(known, password=None))
+    except NoTicket as error:
+        if options.mechanism is Mechanism.KERBEROS and (cache or not sys.stdin.isatty()):
+            raise NoCredentials(str(error)) from error
+        return None
+    return known
 
 
 def from_environment(environment: MutableMapping[str, str]) -> str | None:

@@ -183,11 +183,22 @@ def mechanism(value: str) -> tuple[Mechanism, bool]:
     words = {
         "ntlmssp": (Mechanism.NTLM, False),
         "ntlmsspi": (Mechanism.NTLM, True),
+        "krb5": (Mechanism.KERBEROS, False),
+        "krb5i": (Mechanism.KERBEROS, True),
+        "negotiate": (Mechanism.NEGOTIATE, False),
         "none": (Mechanism.NONE, False),
     }
     if value not in words:
         raise BadValue(f"{value!r} is not one of {', '.join(words)}")
     return words[value]
+
+
+def service(value: str) -> str:
+    """A service principal: SERVICE/HOST, or SERVICE/HOST@REALM."""
+    name, slash, host = value.partition("/")
+    if not name or not slash or not host or "/" in host:
+        raise BadValue(f"{value!r} is not a service's name such as cifs/server.example.com")
+    return value
 
 
 def signing(value: str) -> SigningPolicy:

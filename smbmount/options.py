@@ -40,6 +40,9 @@ class Options:
     ip: str | None = None
     dialects: tuple[Dialect, ...] = values.DIALECTS["default"]
     mechanism: Mechanism = Mechanism.NTLM
+    cruid: int | None = None  # whose default credential cache
+    keytab: str | None = None  # absolute path
+    spn: str | None = None
     signing: SigningPolicy = SigningPolicy.REQUIRED
     seal: bool = False
     uid: int = field(default_factory=os.getuid)
@@ -74,6 +77,11 @@ class Options:
     def unchanging(self) -> bool:
         """True if nothing can be written: `ro`, or a snapshot, whatever else fstab says."""
         return self.read_only or self.snapshot is not None
+
+    @property
+    def uses_kerberos(self) -> bool:
+        """True if a ticket may be used."""
+        return self.mechanism in (Mechanism.KERBEROS, Mechanism.NEGOTIATE)
 
 
 Apply = Callable[[Options, str | None], Options]
@@ -165,8 +173,21 @@ TABLE: tuple[Option, ...] = (
     Option("guest", _sets("guest", True), "sign on without a password, as a guest"),
     Option(
         "sec", _apply_sec,
-        "how to sign on: ntlmssp (NTLMv2, the default), ntlmsspi (and sign every message), "
-        "none (anonymous)", "HOW",
+        "how to sign on: ntlmssp (NTLMv2, the default), krb5 (Kerberos), negotiate (Kerberos if "
+        "there is a ticket or keytab, else NTLMv2), none (anonymous); ntlmsspi and krb5i sign "
+        "every message, too", "HOW",
+    ),
+    Option(
+        "cruid", _takes("cruid", values.user),
+        "with Kerberos: use the tickets of this user's default cache", "USER",
+    ),
+    Option(
+        "keytab", _takes("keytab", os.path.abspath),
+        "with Kerberos: sign on with a key of this file, of username or the first one", "FILE",
+    ),
+    Option(
+        "spn", _takes("spn", values.service),
+        "with Kerberos: the server's service principal (cifs/SERVER)", "SERVICE/HOST",
     ),
     Option(
         "sign", _apply_sign,
@@ -368,6 +389,13 @@ def check(options: Options) -> None:
         raise BadOption("posix needs SMB 3.1.1, which vers= excludes")
     if options.echo_interval >= options.timeout:
         raise BadOption("echo_interval must be less than timeout: a server is asked, then given up")
+    for name in ("cruid", "keytab", "spn"):
+        if getattr(options, name) is not None and not options.uses_kerberos:
+            raise BadOption(f"{name} is for Kerberos: it needs sec=krb5, krb5i or negotiate")
+    if options.keytab is not None and options.cruid is not None:
+        raise BadOption("keytab and cruid exclude each other: a key, or a user's tickets")
+    if options.guest and options.mechanism is Mechanism.KERBEROS:
+        raise BadOption("guest signs on without Kerberos, which sec= demands")
     if options.guest and options.password:
         raise BadOption("guest signs on without a password, yet one is given")
     if options.seal and (options.guest or options.mechanism is Mechanism.NONE):

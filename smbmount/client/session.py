@@ -71,6 +71,7 @@ class Session:
         self._renewal = trio.Lock()
         self._generation = 0  # how often the session was renewed
         self._previous_session_id = 0
+        self._principal = ""  # whom Kerberos signed on
 
     def __repr__(self) -> str:
         return f"<Session {self.security.session_id:#x} at {self.connection.label}>"
@@ -80,6 +81,8 @@ class Session:
         """Whom the session speaks for, in words for a message."""
         if self._credentials.anonymous:
             return "anonymously"
+        if self._principal:
+            return f"as {self._principal}"
         name = self._credentials.username or ("guest" if self._credentials.guest else "")
         return f"as {name!r}" if name else "with the Kerberos ticket"
 
@@ -142,6 +145,7 @@ class Session:
 
         preauth_parts: list[bytes] = []
         token = await auth.step(self.negotiated.answer.security_buffer)
+        self._principal = auth.principal
         for _ in range(_MOST_LEGS):
             request = SessionSetupRequest(
                 security_buffer=token,
@@ -159,6 +163,7 @@ class Session:
                 security.session_id = answer.header.session_id
                 if response.security_buffer and not auth.complete:
                     await auth.step(bytes(response.security_buffer))
+                auth.require_proof()
                 return answer, preauth
             if answer.status != NtStatus.STATUS_MORE_PROCESSING_REQUIRED:
                 raise self._refusal(answer.status)

@@ -263,6 +263,7 @@ class Domain:
         A `variant` is what `krb5_conf` takes.
         """
         name = "-".join(["krb5", *(f"{key}-{value}" for key, value in variant.items())])
+        name = name.replace(":", "-")  # KRB5_CONFIG is a list
         config = self.krb5_conf(name + ".conf", **variant)  # type: ignore[arg-type]
         return {
             "KRB5_CONFIG": str(config),
