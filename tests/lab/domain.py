@@ -277,12 +277,14 @@ class Domain:
         cache: Path,
         *,
         lifetime: int | None = None,
+        service: str | None = None,
         check: bool = True,
     ) -> "subprocess.CompletedProcess[str]":
-        """Get a user's ticket, by MIT's own program."""
+        """Get a user's ticket, by MIT's own program; for one `service` alone, if it is given."""
         life: Sequence[str] = ["-l", f"{lifetime}s"] if lifetime else []
+        alone = ["-S", service] if service else []
         return subprocess.run(
-            ["kinit", *life, "-c", str(cache), user],
+            ["kinit", *life, *alone, "-c", str(cache), user],
             input=password + "\n",
             text=True,
             capture_output=True,
