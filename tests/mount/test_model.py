@@ -1,0 +1,347 @@
+"""The mount and a local directory are told the same, and must say the same.
+
+Random sequences of system calls, made by hypothesis, run on both: values, errnos, listings,
+metadata and contents are compared as they come. What may differ is in `Kind` and nowhere else;
+docs/posix.md says why.
+"""
+
+import contextlib
+import errno
+import itertools
+import os
+import shutil
+import stat as modes
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from tests.lab.mounts import mounted
+from tests.lab.samba import SHARES, SambaServer
+
+NAMES = st.sampled_from(
+    ["a", "b", "c.txt", "ends in dot.", "ends in space ", 'odd:*?"<>\\|', "größe 海 🐚", "x" * 255]
+)
+LONG = "y" * 256
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join) | st.sampled_from([LONG, f"a/{LONG}"])
+SLOTS = st.integers(0, 3)
+OFFSETS = st.integers(0, 9000) | st.sampled_from([4095, 4096, 1_048_576, 3_000_000])
+DATA = st.binary(max_size=40) | st.sampled_from([b"z" * 5000, b"m" * 1_100_000])
+FLAGS = st.lists(
+    st.sampled_from([os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_APPEND, os.O_SYNC]), max_size=3
+)
+MODES = st.sampled_from([0o644, 0o600, 0o755, 0o444, 0o777])
+TIMES = st.integers(10**18, 2 * 10**18).map(lambda ns: ns // 100 * 100)  # what SMB keeps
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of mount, and in what it may differ from a local file system."""
+
+    name: str
+    options: tuple[str, ...]
+    modes: bool  # permission bits are the server's
+    rename_above_open: bool  # a directory can be renamed while files below it are open
+    server: dict[str, str] = field(default_factory=dict)
+
+
+KINDS = (
+    Kind("plain", ("mfsymlinks",), modes=False, rename_above_open=False),
+    Kind("posix", (), modes=True, rename_above_open=True, server={"smb3 unix extensions": "yes"}),
+)
+
+
+@dataclass
+class Sides:
+    """Where both trees are; a fresh directory of each for every sequence."""
+
+    kind: Kind
+    mnt: Path
+    local: Path
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    calls: int = 0
+
+
+Outcome = tuple[str, Any]
+
+
+def outcome(call: Callable[[], Any]) -> Outcome:
+    try:
+        return ("value", call())
+    except OSError as error:
+        return ("errno", errno.errorcode.get(error.errno or 0, error.errno))
+
+
+class Differential(RuleBasedStateMachine):
+    """One sequence of calls."""
+
+    sides: ClassVar[Sides]
+
+    def __init__(self) -> None:
+        super().__init__()
+        name = f"run{next(self.sides.numbers)}"
+        self.roots = (str(self.sides.local / name), str(self.sides.mnt / name))
+        for root in self.roots:
+            os.mkdir(root)
+        self.open: dict[int, tuple[tuple[int, int], str]] = {}  # slot: descriptors, path
+
+    def both(self, call: Callable[[str], Any]) -> Outcome:
+        """Do it in both trees and compare; what both said."""
+        self.sides.calls += 1
+        local, mount = (outcome(partial(call, root)) for root in self.roots)
+        assert mount == local, f"locally {str(local)[:300]}, on the mount {str(mount)[:300]}"
+        return local
+
+    def at(self, slot: int, call: Callable[[int], Any]) -> Outcome:
+        """Do it with both descriptors of a slot and compare."""
+        self.sides.calls += 1
+        descriptors, _ = self.open[slot]
+        local, mount = (outcome(partial(call, fd)) for fd in descriptors)
+        assert mount == local, f"locally {str(local)[:300]}, on the mount {str(mount)[:300]}"
+        return local
+
+    def seen(self, told: os.stat_result) -> tuple[object, ...]:
+        """Of a stat, what must be equal."""
+        kind = modes.S_IFMT(told.st_mode)
+        what: tuple[object, ...] = (kind,)
+        if kind == modes.S_IFREG:
+            what += (told.st_size, told.st_nlink)
+        if kind == modes.S_IFLNK:
+            what += (told.st_size,)
+        if self.sides.kind.modes and kind != modes.S_IFLNK:
+            what += (modes.S_IMODE(told.st_mode),)
+        return what
+
+    @rule(path=PATHS, slot=SLOTS, access=st.sampled_from([os.O_RDONLY, os.O_WRONLY, os.O_RDWR]),
+          flags=FLAGS, mode=MODES)  # fmt: skip
+    def opens(self, path: str, slot: int, access: int, flags: list[int], mode: int) -> None:
+        if slot in self.open:
+            self.closes(slot)
+        bits = access
+        for flag in flags:
+            bits |= flag
+        if bits & os.O_EXCL and not bits & os.O_CREAT:
+            return  # undefined
+        if access == os.O_RDONLY and bits & os.O_TRUNC:
+            return  # unspecified
+        found: list[int] = []
+
+        def call(root: str) -> str:
+            found.append(os.open(f"{root}/{path}", bits, mode))
+            return "open"
+
+        try:
+            self.both(call)
+        finally:
+            if len(found) == 2:
+                self.open[slot] = ((found[0], found[1]), path)
+            else:
+                for descriptor in found:
+                    os.close(descriptor)
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS)
+    def closes(self, slot: int) -> None:
+        if slot in self.open:
+            self.at(slot, os.close)
+            del self.open[slot]
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS, offset=OFFSETS, data=DATA)
+    def pwrites(self, slot: int, offset: int, data: bytes) -> None:
+        if slot in self.open:
+            self.at(slot, lambda fd: os.pwrite(fd, data, offset))
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS, data=DATA)
+    def writes(self, slot: int, data: bytes) -> None:
+        if slot in self.open:
+            self.at(slot, lambda fd: os.write(fd, data))
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS, offset=OFFSETS, length=st.integers(0, 20000))
+    def preads(self, slot: int, offset: int, length: int) -> None:
+        if slot in self.open:
+            self.at(slot, lambda fd: os.pread(fd, length, offset))
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS, offset=st.integers(-10, 9000), whence=st.sampled_from([0, 1, 2]))
+    def seeks_and_reads(self, slot: int, offset: int, whence: int) -> None:
+        if slot in self.open:
+            self.at(slot, lambda fd: (os.lseek(fd, offset, whence), os.read(fd, 300)))
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS, size=OFFSETS)
+    def ftruncates(self, slot: int, size: int) -> None:
+        if slot in self.open:
+            self.at(slot, lambda fd: os.ftruncate(fd, size))
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS)
+    def fstats_and_fsyncs(self, slot: int) -> None:
+        if slot in self.open:
+            self.at(slot, lambda fd: self.seen(os.fstat(fd)))
+            self.at(slot, os.fsync)
+
+    @precondition(lambda self: len(self.open) > 1)
+    @rule(source=SLOTS, sink=SLOTS, offset=OFFSETS, to=OFFSETS, length=st.integers(0, 2_000_000))
+    def copies(self, source: int, sink: int, offset: int, to: int, length: int) -> None:
+        if source not in self.open or sink not in self.open or source == sink:
+            return
+        pairs = zip(self.open[source][0], self.open[sink][0], strict=True)
+        if self.open[source][1] == self.open[sink][1]:
+            return  # perhaps one file: whether ranges overlap is decided by sizes of the moment
+        self.sides.calls += 1
+        local, mount = (outcome(partial(_copy_all, a, b, length, offset, to)) for a, b in pairs)
+        assert mount == local, f"locally {str(local)[:300]}, on the mount {str(mount)[:300]}"
+
+    @rule(path=PATHS, size=OFFSETS)
+    def truncates(self, path: str, size: int) -> None:
+        self.both(lambda root: os.truncate(f"{root}/{path}", size))
+
+    @rule(path=PATHS)
+    def unlinks(self, path: str) -> None:
+        self.both(lambda root: os.unlink(f"{root}/{path}"))
+
+    @rule(path=PATHS, mode=st.sampled_from([0o755, 0o700]))
+    def makes_a_directory(self, path: str, mode: int) -> None:
+        self.both(lambda root: os.mkdir(f"{root}/{path}", mode))
+
+    @rule(path=PATHS)
+    def removes_a_directory(self, path: str) -> None:
+        self.both(lambda root: os.rmdir(f"{root}/{path}"))
+
+    @rule(old=PATHS, new=PATHS)
+    def renames(self, old: str, new: str) -> None:
+        if not self.sides.kind.rename_above_open and os.path.isdir(f"{self.roots[0]}/{old}"):
+            for slot in list(self.open):
+                self.closes(slot)
+        done = self.both(lambda root: os.rename(f"{root}/{old}", f"{root}/{new}"))
+        if done[0] == "value":
+            for slot, (descriptors, path) in self.open.items():
+                if path == old or path.startswith(f"{old}/"):
+                    self.open[slot] = (descriptors, new + path[len(old) :])
+
+    @rule(old=PATHS, new=PATHS)
+    def links(self, old: str, new: str) -> None:
+        self.both(lambda root: os.link(f"{root}/{old}", f"{root}/{new}", follow_symlinks=False))
+
+    @rule(aim=PATHS, path=PATHS)
+    def symlinks(self, aim: str, path: str) -> None:
+        self.both(lambda root: os.symlink(aim, f"{root}/{path}"))
+
+    @rule(path=PATHS)
+    def reads_a_link(self, path: str) -> None:
+        self.both(lambda root: os.readlink(f"{root}/{path}"))
+
+    @rule(path=PATHS)
+    def stats(self, path: str) -> None:
+        self.both(lambda root: self.seen(os.lstat(f"{root}/{path}")))
+        self.both(lambda root: self.seen(os.stat(f"{root}/{path}")))
+
+    @rule(path=PATHS, accessed=TIMES, written=TIMES)
+    def sets_times(self, path: str, accessed: int, written: int) -> None:
+        def call(root: str) -> int:
+            os.utime(f"{root}/{path}", ns=(accessed, written))
+            return os.stat(f"{root}/{path}").st_mtime_ns
+
+        self.both(call)
+
+    @precondition(lambda self: self.sides.kind.modes)
+    @rule(path=PATHS, mode=MODES)
+    def changes_modes(self, path: str, mode: int) -> None:
+        self.both(lambda root: os.chmod(f"{root}/{path}", mode))
+
+    @rule(path=PATHS | st.just("."))
+    def lists(self, path: str) -> None:
+        self.both(lambda root: sorted(os.listdir(f"{root}/{path}")))
+
+    @rule()
+    def compares_all(self) -> None:
+        self.both(self._tree)
+
+    def _tree(self, root: str) -> list[tuple[object, ...]]:
+        found: list[tuple[object, ...]] = []
+        for directory, directories, files in os.walk(root):
+            for name in sorted(directories + files):
+                path = os.path.join(directory, name)
+                told = os.lstat(path)
+                content: object = None
+                if modes.S_ISREG(told.st_mode):
+                    content = Path(path).read_bytes()
+                elif modes.S_ISLNK(told.st_mode):
+                    content = os.readlink(path)
+                found.append((os.path.relpath(path, root), *self.seen(told), content))
+        return sorted(found, key=lambda entry: str(entry[0]))
+
+    def teardown(self) -> None:
+        try:
+            self.both(self._tree)
+            for slot in list(self.open):
+                self.closes(slot)
+            self.both(self._tree)
+        finally:
+            for descriptors, _ in self.open.values():
+                for descriptor in descriptors:
+                    with contextlib.suppress(OSError):
+                        os.close(descriptor)
+            for root in self.roots:
+                shutil.rmtree(root, ignore_errors=True)
+
+
+def _copy_all(source: int, target: int, length: int, offset: int, to: int) -> int:
+    """copy_file_range until it is done: how much one call copies is the file system's choice."""
+    done = 0
+    while done < length:
+        copied = os.copy_file_range(source, target, length - done, offset + done, to + done)
+        if not copied:
+            break
+        done += copied
+    return done
+
+
+def _run(kind: Kind, examples: int, steps: int) -> int:
+    """Run so many sequences; the number of calls made."""
+    with (
+        SambaServer(kind.server, {"plain": SHARES["plain"]}) as server,
+        mounted(server, "plain", *kind.options) as mnt,
+        tempfile.TemporaryDirectory() as local,
+    ):
+        sides = Sides(kind, mnt, Path(local))
+        machine = type(f"Differential_{kind.name}", (Differential,), {"sides": sides})
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                derandomize=examples < 100,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate],
+                print_blob=True,
+            ),
+        )
+        return sides.calls
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_mount_behaves_as_a_local_directory(kind: Kind) -> None:
+    assert _run(kind, examples=30, steps=40) > 500
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_mount_behaves_as_a_local_directory_for_50_000_calls(kind: Kind) -> None:
+    calls = 0
+    while calls < 50_000:
+        calls += _run(kind, examples=500, steps=60)
+    print(f"{kind.name}: {calls} calls")
