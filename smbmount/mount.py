@@ -83,6 +83,7 @@ def view_settings(options: Options) -> ViewSettings:
         server_numbers=options.server_inode_numbers,
         actimeo=options.actimeo,
         brl=options.brl,
+        mapping=options.mapping,
     )
 
 

@@ -14,6 +14,7 @@ from smbmount.client.settings import (
     ALL_CIPHERS,
     ALL_SIGNING_ALGORITHMS,
     Mechanism,
+    NameMapping,
     PosixPolicy,
     SigningPolicy,
 )
@@ -70,6 +71,7 @@ class Options:
     signing_algorithms: tuple[SigningAlgorithm, ...] = ALL_SIGNING_ALGORITHMS
     client_guid: bytes | None = None  # a random one if None
     actimeo: float = 1.0
+    mapping: NameMapping = NameMapping.SFM
     brl: bool = True
     kernel: frozenset[str] = frozenset()  # words that the kernel's mount itself understands
 
@@ -282,6 +284,24 @@ TABLE: tuple[Option, ...] = (
         "else they are reparse points", section=_VIEW,
     ),
     Option("nomfsymlinks", _sets("mfsymlinks", False), "do not (the default)", section=_VIEW),
+    Option(
+        "mapposix", _sets("mapping", NameMapping.SFM),
+        "characters that SMB forbids in names are spelled as Services for Mac does (the default)",
+        section=_VIEW,
+    ),
+    Option(
+        "mapchars", _sets("mapping", NameMapping.SFU),
+        "they are spelled as Services for Unix does", section=_VIEW,
+    ),
+    Option(
+        "nomapchars", _sets("mapping", NameMapping.NONE),
+        "they are not mapped: such a name cannot be made", aliases=("nomapposix",), section=_VIEW,
+    ),
+    Option(
+        "nocase", _sets("posix", PosixPolicy.OFF),
+        "names match in any case, where the server has it so: the POSIX extensions, which tell "
+        "case apart, are not used", aliases=("ignorecase",), section=_VIEW,
+    ),
     Option(
         "sfu", _sets("sfu", True),
         "keep special files as Services for Unix does, in files with the SYSTEM attribute",

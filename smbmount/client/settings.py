@@ -46,6 +46,14 @@ class PosixPolicy(Enum):
     OFF = "off"
 
 
+class NameMapping(Enum):
+    """What becomes of characters that SMB forbids in names. Values are mount.cifs's words."""
+
+    SFM = "mapposix"
+    SFU = "mapchars"
+    NONE = "nomapchars"  # names with them cannot be had
+
+
 class Mechanism(Enum):
     """How to prove who we are. Values are mount.cifs's words for `sec=`."""
 

@@ -64,11 +64,11 @@ class ShareOperations(pyfuse3.Operations):
 
     def _there(self, name: bytes) -> str:
         """The server's spelling of a name. Raises BadName."""
-        return to_posix(name) if self._share.posix else to_server(name)
+        return to_posix(name) if self._share.posix else to_server(name, self._view.mapping)
 
     def _here(self, name: str) -> bytes:
         """Linux's spelling of a server's name. Raises BadName."""
-        return from_posix(name) if self._share.posix else to_linux(name)
+        return from_posix(name) if self._share.posix else to_linux(name, self._view.mapping)
 
     def _made(self, parent: Inode, name: str, stat: FileStat, mode: int | None = None) -> Inode:
         """The node of something that this mount made just now, to have `mode`."""

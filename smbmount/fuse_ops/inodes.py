@@ -155,7 +155,7 @@ class InodeTable:
         The caller adds a lookup if it tells the kernel.
         """
         known = self._by_link.get((parent.number, name))
-        node = self._node_for(known, stat)
+        node = self._node_for(known, parent, name, stat)
         if known is not node:
             if known is not None:
                 self.lose(parent, name)
@@ -181,13 +181,15 @@ class InodeTable:
         self._changed(parent, name)
         return self.meet(parent, name, stat)
 
-    def _node_for(self, known: Inode | None, stat: FileStat) -> Inode:
+    def _node_for(self, known: Inode | None, parent: Inode, name: str, stat: FileStat) -> Inode:
         number = stat.file_id if self._server_numbers else 0
         if number > ROOT:
             node = self._by_number.get(number)
+            taken = node is not None and known is not node
             if node is not None and _is_it(node, stat):
-                return node
-            if node is None and not (known is not None and _is_it(known, stat)):
+                if not (taken and _in_another_case(node, parent, name, stat)):
+                    return node
+            elif node is None and not (known is not None and _is_it(known, stat)):
                 return self._new(number, stat)
         # No usable id: the same name and kind is the same node.
         if known is not None and _is_it(known, stat):
@@ -298,6 +300,21 @@ def _is_it(node: Inode, stat: FileStat) -> bool:
         node.number != ROOT
         and node.stat.file_id == stat.file_id
         and node.stat.is_directory == stat.is_directory
+    )
+
+
+def _in_another_case(node: Inode, parent: Inode, name: str, stat: FileStat) -> bool:
+    """True if a server that does not tell case apart shows a node under a second spelling.
+
+    That spelling gets a node of its own: with one for both, the kernel would take a rename from
+    one to the other for done already.
+    """
+    if stat.links > 1:
+        return False
+    folded = name.casefold()
+    return any(
+        above is parent and other != name and other.casefold() == folded
+        for above, other in node.links
     )
 
 

@@ -19,6 +19,7 @@ from .errors import answered
 from .gaps import mark_again
 from .inodes import Inode
 from .links import LinkOperations
+from .names import BadName
 from .open_files import access_for, disposition_for
 
 
@@ -31,7 +32,12 @@ class NameOperations(LinkOperations):
     ) -> pyfuse3.EntryAttributes:
         """What a name is; the kernel counts one more reference to it."""
         parent = self._inodes.get(parent_inode)
-        there = self._there(name)
+        try:
+            there = self._there(name)
+        except BadName as bad:
+            if bad.errno == errno.ENAMETOOLONG:
+                raise
+            raise pyfuse3.FUSEError(errno.ENOENT) from bad  # nothing has a name that cannot be
         if is_hidden(there):
             raise pyfuse3.FUSEError(errno.ENOENT)
         while True:

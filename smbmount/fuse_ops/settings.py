@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from smbmount.client.settings import NameMapping
+
 
 @dataclass(frozen=True, slots=True)
 class ViewSettings:
@@ -18,3 +20,4 @@ class ViewSettings:
     server_numbers: bool = True  # inode numbers are the server's (serverino)
     actimeo: float = 1.0  # seconds for which names and attributes may be remembered
     brl: bool = True  # locks are the server's; else the kernel keeps them to this machine
+    mapping: NameMapping = NameMapping.SFM  # of characters that SMB forbids in names
