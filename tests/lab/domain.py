@@ -32,7 +32,11 @@ ip link delete "$2" 2>/dev/null
 ip netns delete "$1" 2>/dev/null
 """
 # Samba's own parts look for winbind at a fixed place; `ip netns exec` gives us mounts of our own.
+# Among these are copies of the mounts under test, whose daemons would wait for them to go, too.
 _IN_PRIVATE = """
+while read -r _ at type _; do
+    case "$type" in fuse.*) umount -l "$at" ;; esac
+done </proc/self/mounts
 mkdir -p /run/samba && mount --bind "$1" /run/samba || exit
 exec samba --foreground --no-process-group --debug-stdout --configfile="$2"
 """

@@ -37,7 +37,9 @@ DATA = st.binary(max_size=40) | st.sampled_from([b"z" * 5000, b"m" * 1_100_000])
 FLAGS = st.lists(
     st.sampled_from([os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_APPEND, os.O_SYNC]), max_size=3
 )
-MODES = st.sampled_from([0o644, 0o600, 0o755, 0o444, 0o777])
+# All that the owner may do stays allowed: here it is root, and on the server an ordinary user.
+MODES = st.sampled_from([0o644, 0o600, 0o755, 0o666, 0o777])
+DIRECTORY_MODES = st.sampled_from([0o755, 0o700, 0o777, 0o711])
 TIMES = st.integers(10**18, 2 * 10**18).map(lambda ns: ns // 100 * 100)  # what SMB keeps
 
 
@@ -210,7 +212,7 @@ class Differential(RuleBasedStateMachine):
     def unlinks(self, path: str) -> None:
         self.both(lambda root: os.unlink(f"{root}/{path}"))
 
-    @rule(path=PATHS, mode=st.sampled_from([0o755, 0o700]))
+    @rule(path=PATHS, mode=DIRECTORY_MODES)
     def makes_a_directory(self, path: str, mode: int) -> None:
         self.both(lambda root: os.mkdir(f"{root}/{path}", mode))
 
@@ -255,7 +257,7 @@ class Differential(RuleBasedStateMachine):
         self.both(call)
 
     @precondition(lambda self: self.sides.kind.modes)
-    @rule(path=PATHS, mode=MODES)
+    @rule(path=PATHS, mode=DIRECTORY_MODES)
     def changes_modes(self, path: str, mode: int) -> None:
         self.both(lambda root: os.chmod(f"{root}/{path}", mode))
 
