@@ -10,10 +10,16 @@ from tests.lab.users import PASSWORDS
 
 
 @pytest.fixture(scope="session")
-def samba() -> Iterator[SambaServer]:
-    """A Samba with the usual shares and no special options."""
+def _usual_samba() -> Iterator[SambaServer]:
     with SambaServer() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def samba(_usual_samba: SambaServer) -> SambaServer:
+    """A Samba with the usual shares, empty at first, and no special options."""
+    _usual_samba.empty()
+    return _usual_samba
 
 
 @pytest.fixture(scope="session")

@@ -193,6 +193,15 @@ class SambaServer:
             capture_output=True,
         )
 
+    def empty(self) -> None:
+        """Remove all that is in the shares."""
+        for share in self.shares:
+            for path in self.path_of(share).iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
     def start(self) -> None:
         """Start smbd, and wait until it answers. Raises DidNotStart."""
         log = self.directory / "log" / "start"
