@@ -13,7 +13,7 @@ import shutil
 import stat as modes
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -52,11 +52,17 @@ class Kind:
     modes: bool  # permission bits are the server's
     rename_above_open: bool  # a directory can be renamed while files below it are open
     server: dict[str, str] = field(default_factory=dict)
+    extension: bool = True  # the C extension can be used
 
 
+_UNIX = {"smb3 unix extensions": "yes"}
+_PLAIN = Kind("plain", ("mfsymlinks",), modes=False, rename_above_open=False)
+_POSIX = Kind("posix", (), modes=True, rename_above_open=True, server=_UNIX)
 KINDS = (
-    Kind("plain", ("mfsymlinks",), modes=False, rename_above_open=False),
-    Kind("posix", (), modes=True, rename_above_open=True, server={"smb3 unix extensions": "yes"}),
+    _PLAIN,
+    _POSIX,
+    replace(_PLAIN, name="plain without the extension", extension=False),
+    replace(_POSIX, name="posix without the extension", extension=False),
 )
 
 
@@ -309,15 +315,29 @@ def _copy_all(source: int, target: int, length: int, offset: int, to: int) -> in
     return done
 
 
+def _without_the_extension(directory: Path) -> dict[str, str]:
+    """An environment in which Python does not find the C module."""
+    (directory / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['smbmount.fuse_ops.extension._fuse_session'] = None\n"
+    )
+    return {"PYTHONPATH": str(directory)}
+
+
 def _run(kind: Kind, examples: int, steps: int) -> int:
     """Run so many sequences; the number of calls made."""
     with (
-        SambaServer(kind.server, {"plain": SHARES["plain"]}) as server,
-        mounted(server, "plain", *kind.options) as mnt,
         tempfile.TemporaryDirectory() as local,
+        tempfile.TemporaryDirectory() as modules,
+        SambaServer(kind.server, {"plain": SHARES["plain"]}) as server,
+        mounted(
+            server,
+            "plain",
+            *kind.options,
+            environment={} if kind.extension else _without_the_extension(Path(modules)),
+        ) as mnt,
     ):
         sides = Sides(kind, mnt, Path(local))
-        machine = type(f"Differential_{kind.name}", (Differential,), {"sides": sides})
+        machine = type("Differential", (Differential,), {"sides": sides})
         run_state_machine_as_test(
             machine,
             settings=settings(
