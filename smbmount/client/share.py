@@ -272,7 +272,12 @@ class Share:
             attributes=FileAttributes.DIRECTORY,
             mode=mode,
         )
-        return await self._insist(path, stat_of(self._tree, answers[1], path), mode)
+        try:
+            stat = stat_of(self._tree, answers[1], path)
+        except ServerError:  # Samba makes directories deeper than it can tell of
+            await self.remove(path, directory=True)
+            raise
+        return await self._insist(path, stat, mode)
 
     async def make(self, path: str, special: Special, mode: int) -> FileStat:
         """Make a symbolic link or special file; its metadata. Raises ClientError."""

@@ -50,8 +50,7 @@ class Inode:
 
     __slots__ = (
         "changed_at", "children", "links", "locks", "lookups", "number", "opens", "remembered",
-        "rests",
-        "stat",
+        "rests", "stat",
     )  # fmt: skip
 
     def __init__(self, number: int, stat: FileStat) -> None:
