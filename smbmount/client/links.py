@@ -163,6 +163,27 @@ class Links:
         return None
 
     async def _reparse(self, path: str) -> Special | None:
+        try:
+            point = await self._point(path)
+            if point is None:
+                return None
+            ours = self._host, self._tree.share
+            return unpack_reparse(point, ours, exact=self._tree.posix)
+        except MalformedMessage as error:
+            # The content is any client's, not the server's word: no reason to hang up.
+            raise BrokenAnswer(self._tree.label, f"{path!r} is no link: {error}") from error
+
+    async def point(self, path: str) -> ReparsePoint | None:
+        """What makes `path` a link or special file; None if nothing does. Raises ClientError."""
+        try:
+            point = await self._point(path)
+        except MalformedMessage as error:
+            _log.debug("%s: %r keeps a point that is none: %s", self._tree.label, path, error)
+            return None
+        return point if point is not None and is_special(point.tag) else None
+
+    async def _point(self, path: str) -> ReparsePoint | None:
+        """Raises MalformedMessage, ClientError."""
         question = IoctlRequest(
             RELATED, FsctlCode.GET_REPARSE_POINT, max_output_response=_LARGEST_POINT
         )
@@ -171,14 +192,7 @@ class Links:
         )
         if answers[1].status == NtStatus.STATUS_NOT_A_REPARSE_POINT:
             return None
-        output = self._tree.parse(answers[1], IoctlResponse, path).output
-        try:
-            point = ReparsePoint.unpack(output)
-            ours = self._host, self._tree.share
-            return unpack_reparse(point, ours, exact=self._tree.posix)
-        except MalformedMessage as error:
-            # The content is any client's, not the server's word: no reason to hang up.
-            raise BrokenAnswer(self._tree.label, f"{path!r} is no link: {error}") from error
+        return ReparsePoint.unpack(self._tree.parse(answers[1], IoctlResponse, path).output)
 
     async def _content(self, path: str, most: int) -> bytes:
         answers = await self._with(
@@ -283,4 +297,4 @@ class Links:
             options=CreateOptions.OPEN_REPARSE_POINT,
         )
         self._tree.parse(answers[1], SetInfoResponse, path)
-        return stat_of(self._tree, answers[2], path)
+        return await self.resolve(new, stat_of(self._tree, answers[2], path))

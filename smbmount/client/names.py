@@ -5,6 +5,7 @@ is in the way and open gets a hidden name first (`hidden_name`), and is marked f
 it goes with its last handle, even if this mount is killed.
 """
 
+import logging
 import re
 import secrets
 from dataclasses import replace
@@ -24,12 +25,17 @@ from smbmount.proto.create import (
 )
 from smbmount.proto.header import Command
 from smbmount.proto.info import SetInfoResponse
+from smbmount.proto.ioctl import FsctlCode, IoctlRequest, IoctlResponse
+from smbmount.proto.reparse import ReparsePoint
 from smbmount.proto.status import NtStatus
 
 from .attributes import FileStat
+from .connection import Request
 from .errors import ClientError, ServerError
 from .open_file import OpenFile, disposition_request, joined, rename_request
 from .tree import Tree
+
+_log = logging.getLogger(__name__)
 
 _HIDDEN = re.compile(r"\.smbmount-[0-9a-f]{16}")
 _MOVE = AccessMask.DELETE | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
@@ -138,17 +144,21 @@ class Names:
                 raise
         return file
 
-    async def rename(self, path: str, target: str, *, replace: bool) -> OpenFile | None:
-        """Share.rename."""
+    async def rename(
+        self, path: str, target: str, *, replace: bool, point: ReparsePoint | None
+    ) -> OpenFile | None:
+        """Share.rename, of a link or special file if there is a `point`."""
         try:
-            await self._rename(path, target, replace)
+            await self._rename(path, target, replace, point)
         except ServerError as error:
             if error.status != NtStatus.STATUS_ACCESS_DENIED or not replace:
                 raise
-            return await self._replace_open(path, target, error)
+            return await self._replace_open(path, target, point, error)
         return None
 
-    async def _replace_open(self, path: str, target: str, denied: ServerError) -> OpenFile:
+    async def _replace_open(
+        self, path: str, target: str, point: ReparsePoint | None, denied: ServerError
+    ) -> OpenFile:
         """Samba replaces no open file, with POSIX extensions neither; POSIX does.
 
         The open file makes way to a hidden name first, and comes back if it was denied for
@@ -165,22 +175,32 @@ class Names:
             raise denied from None  # nothing is there, or it may not be touched either
         with trio.CancelScope(shield=True):
             try:
-                await self._rename(path, target, False)
+                await self._rename(path, target, False, point)
             except ClientError:
                 await self._rename(aside, target, False)
                 raise
         return await self._condemn(aside, aside, False)
 
-    async def _rename(self, path: str, target: str, replace: bool) -> None:
+    async def _rename(
+        self, path: str, target: str, replace: bool, point: ReparsePoint | None = None
+    ) -> None:
+        """One compound. Samba forgets at a rename that a file is a reparse point: it is told."""
+        access = _MOVE if point is None else _MOVE | AccessMask.WRITE_ATTRIBUTES
         create = self._place.create(
-            path, _MOVE, CreateDisposition.OPEN, options=CreateOptions.OPEN_REPARSE_POINT
+            path, access, CreateDisposition.OPEN, options=CreateOptions.OPEN_REPARSE_POINT
         )
         whole = joined(self._place.root, target)
-        answers = await self._tree.send(
-            [create, rename_request(self._tree, RELATED, whole, replace), CloseRequest(RELATED)]
-        )
+        work: list[Request] = [create, rename_request(self._tree, RELATED, whole, replace)]
+        if point is not None:
+            work.append(IoctlRequest(RELATED, FsctlCode.SET_REPARSE_POINT, point.pack()))
+        answers = await self._tree.send([*work, CloseRequest(RELATED)])
         self._tree.parse(answers[0], CreateResponse, path)
         self._tree.parse(answers[1], SetInfoResponse, path)
+        if point is not None:
+            try:
+                self._tree.parse(answers[2], IoctlResponse, target)
+            except ServerError as error:  # of a server that remembers, as most do
+                _log.debug("%s: %s", self._tree.label, error)
 
 
 def _one_that_is(directory: bool) -> CreateOptions:

@@ -330,13 +330,16 @@ class Share:
         """
         return await self._names.remove_open(path, directory=directory)
 
-    async def rename(self, path: str, target: str, *, replace: bool) -> OpenFile | None:
-        """Move `path` to `target`. One round trip.
+    async def rename(
+        self, path: str, target: str, *, replace: bool, special: bool = False
+    ) -> OpenFile | None:
+        """Move `path` to `target`. One round trip; two for a reparse point (`special`).
 
         `replace` lets it take the place of a file that is there. If that one was open, what is
         returned holds what is left of it, as for `remove_open`. Raises ClientError.
         """
-        return await self._names.rename(path, target, replace=replace)
+        point = await self.links.point(path) if special else None
+        return await self._names.rename(path, target, replace=replace, point=point)
 
     async def set_size(self, path: str, size: int, *, sparse: bool = False) -> None:
         """Truncate or extend a file that is not open. Raises ClientError.

@@ -154,14 +154,20 @@ class NameOperations(LinkOperations):
         old, new = self._there(name_old), self._there(name_new)
         replace = not flags & pyfuse3.RENAME_NOREPLACE
         replaced = self._inodes.find(target, new)
-        try:
-            rest = await self._share.rename(
-                parent.path_of(old), target.path_of(new), replace=replace
+        moving = self._inodes.find(parent, old)
+        special = moving is not None and bool(moving.stat.attributes & FileAttributes.REPARSE_POINT)
+
+        async def move() -> OpenFile | None:
+            return await self._share.rename(
+                parent.path_of(old), target.path_of(new), replace=replace, special=special
             )
+
+        try:
+            rest = await move()
         except ServerError as error:
             if not replace or not await self._make_way(error, target, new):
                 raise
-            rest = await self._share.rename(parent.path_of(old), target.path_of(new), replace=True)
+            rest = await move()
         if rest is not None:
             await self._left_to(replaced, rest)
         moved = self._inodes.rename(parent, old, target, new)

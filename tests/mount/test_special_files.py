@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.mounts import mounted
-from tests.lab.samba import SambaServer
+from tests.lab.samba import SHARES, SambaServer
 
 
 @pytest.fixture(scope="module", params=["sfu", "nosfu"])
@@ -41,6 +41,43 @@ def test_devices_have_their_numbers(mnt: Path) -> None:
     os.mknod(mnt / "blk", modes.S_IFBLK | 0o600, os.makedev(259, 70_000))
     assert (mnt / "chr").stat().st_rdev == os.makedev(1, 5)
     assert (mnt / "blk").stat().st_rdev == os.makedev(259, 70_000)
+
+
+@pytest.mark.parametrize("extensions", ["yes", "no"])
+def test_what_is_renamed_stays_what_it_is(extensions: str) -> None:
+    options = {"smb3 unix extensions": extensions}
+    with SambaServer(options, {"plain": SHARES["plain"]}) as server:
+        with mounted(server, "plain") as mnt:
+            (mnt / "below").mkdir()
+            for name in ("moved", "replacing", "over an open one", "below/out"):
+                (mnt / f"{name} link").symlink_to(f"target of {name}")
+                os.mkfifo(mnt / f"{name} fifo")
+            for kind in ("link", "fifo"):
+                for name in ("full", "open"):
+                    (mnt / f"{name} {kind}").write_text("in the way")
+                (mnt / f"moved {kind}").rename(mnt / "below" / f"in {kind}")
+                (mnt / f"below/out {kind}").rename(mnt / f"out {kind}")
+                (mnt / f"replacing {kind}").rename(mnt / f"full {kind}")
+                with open(mnt / f"open {kind}") as held:
+                    (mnt / f"over an open one {kind}").rename(mnt / f"open {kind}")
+                    assert held.read() == "in the way"
+        with mounted(server, "plain") as other:
+            for place, name in (
+                ("below/in", "moved"),
+                ("out", "below/out"),
+                ("full", "replacing"),
+                ("open", "over an open one"),
+            ):
+                assert os.readlink(other / f"{place} link") == f"target of {name}"
+                assert modes.S_ISFIFO((other / f"{place} fifo").lstat().st_mode)
+
+
+def test_a_link_has_a_second_name(samba: SambaServer) -> None:
+    with mounted(samba, "plain") as mnt:
+        (mnt / "first name").symlink_to("somewhere")
+        os.link(mnt / "first name", mnt / "second name", follow_symlinks=False)
+        assert os.readlink(mnt / "second name") == "somewhere"
+        assert (mnt / "first name").lstat().st_ino == (mnt / "second name").lstat().st_ino
 
 
 def test_others_see_and_remove_them(samba: SambaServer, mnt: Path) -> None:
