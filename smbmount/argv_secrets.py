@@ -8,11 +8,14 @@ password travels in an anonymous file that only this process has open.
 import json
 import os
 import sys
-from collections.abc import MutableMapping
-from typing import NoReturn
+from collections.abc import Iterator, MutableMapping
+from typing import Any, NoReturn
+
+from .location import without_password
 
 _CARRIER = "SMBMOUNT_SECRETS_FD"
 SECRET_VARIABLES = ("PASSWD",)
+_MASK = "********"
 
 
 def hide(arguments: list[str], environment: MutableMapping[str, str]) -> list[str]:
@@ -22,9 +25,8 @@ def hide(arguments: list[str], environment: MutableMapping[str, str]) -> list[st
     time around the secrets come out of the carrier.
     """
     carried = environment.pop(_CARRIER, None)
-    if carried is not None:
-        with open(int(carried), encoding="utf-8", errors="surrogateescape") as stream:
-            kept = json.load(stream)
+    kept = _carried(carried) if carried is not None else None
+    if kept is not None:
         environment.update(kept["environment"])
         return list(kept["arguments"])
     shown = [_masked(argument) for argument in arguments]
@@ -32,6 +34,16 @@ def hide(arguments: list[str], environment: MutableMapping[str, str]) -> list[st
     if shown == arguments and not secret:
         return arguments
     return _start_again(arguments, shown, secret, environment)
+
+
+def _carried(descriptor: str) -> dict[str, Any] | None:
+    """What we left to ourselves; None if the variable is somebody else's."""
+    try:
+        with open(int(descriptor), encoding="utf-8", errors="surrogateescape") as stream:
+            kept = json.load(stream)
+    except (OSError, ValueError):
+        return None
+    return kept if isinstance(kept, dict) and kept.keys() == {"arguments", "environment"} else None
 
 
 def _start_again(
@@ -52,14 +64,25 @@ def _start_again(
 
 def _masked(argument: str) -> str:
     """The argument without any password: in -o words, and in URLs."""
-    words = argument.split(",")
-    masked = ",".join(_masked_word(word) for word in words)
-    scheme, separator, rest = masked.partition("://")
-    authority, slash, path = rest.partition("/")
-    if separator and "@" in authority and ":" in authority.rpartition("@")[0]:
-        user, _, host = authority.rpartition("@")
-        return f"{scheme}://{user.split(':', 1)[0]}@{host}{slash}{path}"
-    return masked
+    return without_password(",".join(_masked_words(argument.split(","))))
+
+
+def _masked_words(words: list[str]) -> Iterator[str]:
+    secret = False
+    for word in words:
+        masked = _masked_word(word)
+        # What follows a password and is no option is the rest of it, behind a comma.
+        if secret and masked == word and not _is_option(word):
+            yield _MASK
+            continue
+        yield masked
+        secret = masked != word
+
+
+def _is_option(word: str) -> bool:
+    from .options import is_option
+
+    return is_option(word)
 
 
 def _masked_word(word: str) -> str:
@@ -68,7 +91,7 @@ def _masked_word(word: str) -> str:
     if not equals:
         return word
     if bare in ("password", "pass"):
-        return f"{name}=********"
+        return f"{name}={_MASK}"
     if bare in ("username", "user") and "%" in value:
         return f"{name}={value.split('%', 1)[0]}"
     return word

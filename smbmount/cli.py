@@ -39,6 +39,7 @@ directory behind it. Unmount with umount or fusermount3 -u.
   -V, --version           show the version
 
 Options:"""
+_VERSION = f"smbmount {__version__}"
 
 
 class UsageError(Exception):
@@ -103,11 +104,7 @@ def parse_arguments(arguments: list[str]) -> Arguments:
 
 def main() -> None:
     """The program. Exits with mount(8)'s codes."""
-    arguments = argv_secrets.hide(sys.argv[1:], os.environ)
-    try:
-        sys.exit(_run(arguments))
-    except KeyboardInterrupt:
-        sys.exit(daemon.INTERRUPTED)
+    sys.exit(_run(argv_secrets.hide(sys.argv[1:], os.environ)))
 
 
 def _run(command_line: list[str]) -> int:
@@ -115,12 +112,9 @@ def _run(command_line: list[str]) -> int:
 
     try:
         arguments = parse_arguments(command_line)
-        if arguments.show == "help":
-            print(_USAGE + options.help_text())
-            return 0
-        if arguments.show == "version":
-            print(f"smbmount {__version__}")
-            return 0
+        if arguments.show:
+            told = _USAGE + options.help_text() if arguments.show == "help" else _VERSION
+            return _show(told)
         place = location.parse(arguments.source)
         chosen = options.parse(arguments.options, _from_url(place))
         options.check(chosen)
@@ -150,6 +144,19 @@ def _run(command_line: list[str]) -> int:
     if arguments.foreground:
         return work(daemon.Report(-1))
     return daemon.run_in_background(work)
+
+
+def _show(text: str) -> int:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor try again at the end
+        return _complain(
+            f"standard output cannot be written: {error.strerror}", daemon.SYSTEM_ERROR
+        )
+    return 0
 
 
 def _from_url(place: "Location") -> "Options":

@@ -4,6 +4,7 @@ The order is mount.cifs's: options first, then the file, then PASSWD, PASSWD_FD 
 and at last a question on the terminal.
 """
 
+import codecs
 import getpass
 import sys
 from collections.abc import MutableMapping
@@ -14,6 +15,7 @@ from smbmount.client.kerberos import NoTicket, find_ticket
 from smbmount.client.settings import Credentials, Mechanism
 
 from . import tickets
+from .option_values import user_name
 from .options import Options
 
 _LONGEST = 4096  # bytes of a password, and of a line of a credentials file
@@ -26,15 +28,15 @@ class NoCredentials(Exception):
 def read_file(path: str) -> dict[str, str]:
     """Username, password and domain out of a credentials file.
 
-    A line is name=value; what follows the first "=" counts to the end of the line, blanks
-    included. Empty lines and lines with "#" first are skipped. Raises NoCredentials.
+    A line is name=value; of a password, what follows the first "=" counts to the end of the line,
+    blanks included. Empty lines and lines with "#" first are skipped. Raises NoCredentials.
     """
     names = {
         "username": "username", "user": "username", "password": "password", "pass": "password",
         "domain": "domain", "dom": "domain", "workgroup": "domain",
     }  # fmt: skip
     try:
-        content = Path(path).read_bytes()
+        content = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise NoCredentials(
             f"the credentials file {path} cannot be read: {error.strerror}"
@@ -52,8 +54,18 @@ def read_file(path: str) -> dict[str, str]:
             )
         if len(value) > _LONGEST:
             raise NoCredentials(f"the credentials file {path}: line {number} is too long")
-        found[names[name.strip()]] = value
+        found.update(_meant(names[name.strip()], value))
     return found
+
+
+def _meant(name: str, value: str) -> dict[str, str]:
+    r"""What a line says: a user may be DOMAIN\user or user%password, as in an option."""
+    if name == "password":
+        return {name: value}
+    if name == "domain":
+        return {name: value.strip()}
+    parts = zip(("username", "domain", "password"), user_name(value.strip()), strict=True)
+    return {name: part for name, part in parts if part is not None}
 
 
 def complete(options: Options, where: str, environment: MutableMapping[str, str]) -> Credentials:
@@ -61,6 +73,18 @@ def complete(options: Options, where: str, environment: MutableMapping[str, str]
 
     Raises NoCredentials.
     """
+    known = _gathered(options, where, environment)
+    for name in ("username", "password", "domain"):
+        try:
+            (getattr(known, name) or "").encode("utf-16-le")
+        except UnicodeEncodeError:  # whose text would show a piece of it
+            raise NoCredentials(
+                f"the {name} is not UTF-8: was it, or its file, written in another encoding?"
+            ) from None
+    return known
+
+
+def _gathered(options: Options, where: str, environment: MutableMapping[str, str]) -> Credentials:
     if options.credentials:
         found = read_file(options.credentials)
         # An option on the command line wins over the file.
@@ -134,7 +158,10 @@ def from_environment(environment: MutableMapping[str, str]) -> str | None:
             return _first_line(Path(environment["PASSWD_FILE"]).read_bytes()[:_LONGEST])
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a number"
-        raise NoCredentials(f"the password cannot be read: {reason}") from error
+        name = "PASSWD_FD" if "PASSWD_FD" in environment else "PASSWD_FILE"
+        raise NoCredentials(
+            f"the password cannot be read from {environment[name]!r}, which {name} names: {reason}"
+        ) from error
     return None
 
 

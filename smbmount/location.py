@@ -34,6 +34,11 @@ def parse(text: str) -> Location:
     """Parse a location. Raises BadLocation."""
     if text[:6].lower() == "smb://":
         return _parse_url(text)
+    if "://" in text:
+        raise BadLocation(
+            f"{without_password(text)!r} is not the name of a share: write //server/share, or "
+            "smb://server/share"
+        )
     unified = text.replace("\\", "/")
     if not unified.startswith("//"):
         raise BadLocation(f"{text!r} is not the name of a share: write //server/share")
@@ -42,23 +47,27 @@ def parse(text: str) -> Location:
 
 
 def _parse_url(text: str) -> Location:
+    shown = without_password(text)
     try:
         url = urlsplit(text)
         port = url.port
-    except ValueError as error:
-        raise BadLocation(f"{_without_password(text)!r} is not a URL: {error}") from error
-    if url.query or url.fragment:
+        if port == 0:
+            raise ValueError("port 0")
+    except ValueError as error:  # whose text may hold half a password
         raise BadLocation(
-            f"{_without_password(text)!r} has a '?' or '#': write them as %3F and %23"
-        )
+            f"{shown!r} is not smb://[user@]server[:port]/share: a port is 1 to 65535, and '/', "
+            "'?', '#' and '@' in a user or password are written as %2F, %3F, %23 and %40"
+        ) from error
+    if url.query or url.fragment:
+        raise BadLocation(f"{shown!r} has a '?' or '#': write them as %3F and %23")
     user = unquote(url.username) if url.username is not None else None
     domain = None
     if user is not None and ";" in user:
         domain, user = user.split(";", 1)
     parts = [unquote(part) for part in url.path.split("/")[1:]]
     return _made(
-        _without_password(text),
-        url.hostname or "",
+        shown,
+        unquote(url.hostname or ""),
         parts,
         port,
         user,
@@ -78,6 +87,9 @@ def _made(
 ) -> Location:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
+    name, _, digits = host.partition(":")
+    if name and digits.isdigit():
+        raise BadLocation(f"{text!r}: a port is given with port={digits}, after //{name}/...")
     if not host:
         raise BadLocation(f"{text!r} names no server: write //server/share")
     names = [part for part in parts if part]
@@ -89,10 +101,17 @@ def _made(
     return Location(host, names[0], "\\".join(names[1:]), port, username, domain, password)
 
 
-def _without_password(text: str) -> str:
-    scheme, _, rest = text.partition("://")
+def without_password(text: str) -> str:
+    """A URL as it may be shown; what is none stays as it is.
+
+    Also of a URL that cannot be parsed, such as one with a slash in its password.
+    """
+    scheme, separator, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     user, at, host = authority.rpartition("@")
+    if not at and not authority.partition(":")[2].strip("0123456789"):
+        return text  # nothing, or a port, behind the colon
     if not at:
-        return text
-    return f"{scheme}://{user.split(':', 1)[0]}@{host}{slash}{path}"
+        user, at, host = rest.rpartition("@")
+        slash = path = ""
+    return f"{scheme}{separator}{user.split(':', 1)[0]}{at}{host}{slash}{path}"

@@ -1,6 +1,7 @@
 """Parsers of option values: text in, value out, BadValue with a sentence if it will not do."""
 
 import grp
+import os
 import pwd
 import uuid
 from collections.abc import Callable, Mapping
@@ -25,6 +26,22 @@ def text(value: str) -> str:
     return value
 
 
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= 20  # more than 64 bits hold
+
+
+def some_text(value: str) -> str:
+    """Any text but none."""
+    if not value:
+        raise BadValue("the value is empty")
+    return value
+
+
+def path(value: str) -> str:
+    """A file's absolute path."""
+    return os.path.abspath(some_text(value))
+
+
 def seconds(value: str) -> float:
     """A time in seconds, a fraction allowed."""
     try:
@@ -46,7 +63,7 @@ def waiting(value: str) -> float:
 
 def credits(value: str) -> int:
     """The most credits to hold ([MS-SMB2] 3.2.4.1.2): 16 pay for a request of 1 MiB."""
-    if not value.isascii() or not value.isdigit() or not 10 <= int(value) <= 8192:
+    if not _is_number(value) or not 10 <= int(value) <= 8192:
         raise BadValue(f"{value!r} is not a number of credits (10 to 8192)")
     return int(value)
 
@@ -92,14 +109,14 @@ def _several(value: str, known: Mapping[str, T]) -> tuple[T, ...]:
 
 def port(value: str) -> int:
     """A TCP port."""
-    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+    if not _is_number(value) or not 0 < int(value) < 65536:
         raise BadValue(f"{value!r} is not a port (1 to 65535)")
     return int(value)
 
 
 def snapshot(value: str) -> int:
     """A previous version's time, as FILETIME: @GMT-YYYY.MM.DD-HH.MM.SS or the number itself."""
-    if value.isascii() and value.isdigit() and 0 < int(value) < 1 << 63:
+    if _is_number(value) and 0 < int(value) < 1 << 63:
         return int(value)
     try:
         return from_gmt(value)
@@ -122,7 +139,7 @@ def mode(value: str) -> int:
 
 def transfer(value: str) -> int:
     """Bytes of one read or write."""
-    if not value.isascii() or not value.isdigit():
+    if not _is_number(value):
         raise BadValue(f"{value!r} is not a number of bytes")
     size = int(value)
     if not _SMALLEST_TRANSFER <= size <= _LARGEST_TRANSFER:
@@ -141,7 +158,7 @@ def group(value: str) -> int:
 
 
 def _id(value: str, kind: str, look_up: Callable[[str], int]) -> int:
-    if value.isascii() and value.isdigit():
+    if _is_number(value):
         if int(value) >= 2**32 - 1:
             raise BadValue(f"{value} is not a {kind} id")
         return int(value)

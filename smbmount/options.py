@@ -45,6 +45,7 @@ class Options:
     keytab: str | None = None  # absolute path
     spn: str | None = None
     signing: SigningPolicy = SigningPolicy.REQUIRED
+    sign_demanded: bool = False  # not just the default
     seal: bool = False
     uid: int = field(default_factory=os.getuid)
     gid: int = field(default_factory=os.getgid)
@@ -140,12 +141,16 @@ def _apply_user(options: Options, value: str | None) -> Options:
 def _apply_sec(options: Options, value: str | None) -> Options:
     mechanism, signed = values.mechanism(value or "")
     options = replace(options, mechanism=mechanism)
-    return replace(options, signing=SigningPolicy.REQUIRED) if signed else options
+    return _apply_sign(options, None) if signed else options
 
 
 def _apply_sign(options: Options, value: str | None) -> Options:
     policy = SigningPolicy.REQUIRED if value is None else values.signing(value)
-    return replace(options, signing=policy)
+    return replace(options, signing=policy, sign_demanded=value is None)
+
+
+def _apply_nosign(options: Options, _: str | None) -> Options:
+    return replace(options, signing=SigningPolicy.OFF, sign_demanded=False)
 
 
 _LOGON = "Signing on"
@@ -169,7 +174,7 @@ TABLE: tuple[Option, ...] = (
         "NAME", aliases=("dom", "workgroup"),
     ),
     Option(
-        "credentials", _takes("credentials", values.text),
+        "credentials", _takes("credentials", values.some_text),
         "a file with lines username=, password= and domain=", "FILE", aliases=("cred",),
     ),
     Option("guest", _sets("guest", True), "sign on without a password, as a guest"),
@@ -184,7 +189,7 @@ TABLE: tuple[Option, ...] = (
         "with Kerberos: use the tickets of this user's default cache", "USER",
     ),
     Option(
-        "keytab", _takes("keytab", os.path.abspath),
+        "keytab", _takes("keytab", values.path),
         "with Kerberos: sign on with a key of this file, of username or the first one", "FILE",
     ),
     Option(
@@ -197,7 +202,7 @@ TABLE: tuple[Option, ...] = (
         "the server requires it", "auto", optional=True, section=_NETWORK,
     ),
     Option(
-        "nosign", _sets("signing", SigningPolicy.OFF),
+        "nosign", _apply_nosign,
         "sign only what SMB cannot do without", section=_NETWORK,
     ),
     Option("seal", _sets("seal", True), "encrypt everything (SMB 3)", section=_NETWORK),
@@ -209,8 +214,9 @@ TABLE: tuple[Option, ...] = (
     Option("port", _takes("port", values.port), "the server's TCP port (445)", "NUMBER",
            section=_NETWORK),
     Option(
-        "ip", _takes("ip", values.text), "connect to this address, whatever the name resolves to",
-        "ADDRESS", aliases=("addr",), section=_NETWORK,
+        "ip", _takes("ip", values.some_text),
+        "connect to this address, whatever the name resolves to", "ADDRESS", aliases=("addr",),
+        section=_NETWORK,
     ),
     Option(
         "rsize", _takes("rsize", values.transfer),
@@ -372,19 +378,43 @@ def parse(texts: Iterable[str], start: Options | None = None) -> Options:
     """Options from the arguments of `-o`, later ones winning. Raises BadOption."""
     options = start or Options()
     for text in texts:
+        secret = False
         for word in _split(text):
+            if secret and not is_option(word):
+                raise BadOption(
+                    "what follows the password is not an option; a password with a comma in it "
+                    "belongs in a credentials file, in $PASSWD or at the prompt"
+                )
             options = _apply(options, word)
+            secret = holds_secret(word)
     return options
+
+
+def is_option(word: str) -> bool:
+    """True if it begins with the name of an option."""
+    name = word.partition("=")[0]
+    return name in _BY_NAME or _is_comment(name)
+
+
+def holds_secret(word: str) -> bool:
+    """True if there is a password in it."""
+    name, _, value = word.partition("=")
+    row = _BY_NAME.get(name)
+    return row is not None and (row.secret or (row.name == "username" and "%" in value))
 
 
 def _split(text: str) -> list[str]:
     return [word for word in text.split(",") if word]
 
 
+def _is_comment(name: str) -> bool:
+    return name.startswith(("x-", "X-")) or name == "comment"  # fstab's own
+
+
 def _apply(options: Options, word: str) -> Options:
     name, equals, value = word.partition("=")
-    if name.startswith(("x-", "X-")) or name == "comment":
-        return options  # fstab's own comments
+    if _is_comment(name):
+        return options
     row = _BY_NAME.get(name)
     if row is None:
         close = difflib.get_close_matches(name, _BY_NAME, n=1)
@@ -418,13 +448,10 @@ def check(options: Options) -> None:
         raise BadOption("guest signs on without Kerberos, which sec= demands")
     if options.guest and options.password:
         raise BadOption("guest signs on without a password, yet one is given")
-    if options.seal and (options.guest or options.mechanism is Mechanism.NONE):
-        raise BadOption("seal needs a user: a guest's or anonymous session has no key")
-
-
-def secret_names() -> frozenset[str]:
-    """Names under which a password may stand in an argument list."""
-    return frozenset(name for name, row in _BY_NAME.items() if row.secret or row.name == "username")
+    if options.guest or options.mechanism is Mechanism.NONE:
+        for name, demanded in (("seal", options.seal), ("sign", options.sign_demanded)):
+            if demanded:
+                raise BadOption(f"{name} needs a user: a guest's or anonymous session has no key")
 
 
 def help_text() -> str:

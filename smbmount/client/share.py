@@ -127,8 +127,9 @@ class Share:
                 NtStatus.STATUS_OBJECT_PATH_NOT_FOUND,
                 NtStatus.STATUS_OBJECT_NAME_INVALID,
             ):
+                where = self.root.replace("\\", "/")
                 raise MountRefused(
-                    f"the share {self._tree.label} has no directory {self.root!r}"
+                    f"the share {self._tree.label} has no directory {where!r}"
                 ) from error
             raise MountRefused(f"{self.label} cannot be opened: {error}") from error
         if not found.is_directory:

@@ -69,12 +69,22 @@ async def serve(
         raise refusal
 
 
+class _MountOption(str):
+    """pyfuse3 has options encoded as ASCII, yet the name of a share is any text."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        """As mount tables have it, whatever was asked for."""
+        return str(self).encode("utf-8", "surrogateescape")
+
+
 def _mount(
     operations: pyfuse3.Operations, mountpoint: str, options: set[str]
 ) -> RuntimeError | None:
     """Make the mount; what is wrong if the kernel or fusermount3 refuses."""
     try:
-        pyfuse3.init(operations, mountpoint, options)
+        pyfuse3.init(operations, mountpoint, {_MountOption(option) for option in options})
     except RuntimeError as error:
         return error
     return None

@@ -32,8 +32,9 @@ def daemon_of(mountpoint: Path) -> int | None:
 
 def is_mounted(mountpoint: Path) -> bool:
     """True if the kernel has a mount there, by its own table."""
+    wanted = str(mountpoint).replace(" ", "\\040")
     return any(
-        line.split()[4] == str(mountpoint)
+        line.split()[4] == wanted
         for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
     )
 

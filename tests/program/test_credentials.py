@@ -72,3 +72,29 @@ def test_nobody_is_asked_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_credentials_do_not_show_their_password() -> None:
     assert "topsecret" not in repr(complete(parse(["user=a,pass=topsecret"]), "//nas/x", {}))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffusername=anna\npassword=x\n",
+        "username = anna \npassword=x\n",
+        "username=LAB\\anna\npassword=x\n",
+        "user=LAB/anna%x\n",
+    ],
+)
+def test_a_file_may_be_written_in_the_ways_of_other_programs(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "credentials"
+    path.write_text(content, "utf-8")
+    found = read_file(str(path))
+    assert (found["username"], found["password"]) == ("anna", "x")
+    assert found.get("domain") == ("LAB" if "LAB" in content else None)
+
+
+def test_a_password_in_another_encoding_is_named_and_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "credentials"
+    path.write_bytes("username=anna\npassword=café-top\n".encode("latin-1"))
+    with pytest.raises(NoCredentials, match="the password is not UTF-8") as refused:
+        complete(parse([f"credentials={path}"]), "//nas/x", {})
+    assert "caf" not in str(refused.value)
+    assert "top" not in str(refused.value)

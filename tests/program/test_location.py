@@ -24,6 +24,7 @@ FILMS = Location("nas", "media", "films\\old")
         ("smb://nas/media/films/old", FILMS),
         ("//[fe80::1]/media", Location("fe80::1", "media")),
         ("smb://[fe80::1]:4450/media", Location("fe80::1", "media", port=4450)),
+        ("smb://[fe80::1%25eth0]/media", Location("fe80::1%eth0", "media")),
         ("smb://anna@nas/media", Location("nas", "media", username="anna")),
         (
             "smb://LAB;anna:p%40ss@nas:445/a%20share",
@@ -47,7 +48,10 @@ def test_each_way_of_writing_a_share_is_understood(text: str, expected: Location
         ("//nas/", "names no share"),
         ("//nas/media/../secret", "cannot be part"),
         ("smb://nas/media%2fx", "cannot be part"),
-        ("smb://nas:port/media", "is not a URL"),
+        ("smb://nas:port/media", "a port is 1 to 65535"),
+        ("smb://nas:0/media", "a port is 1 to 65535"),
+        ("//nas:4450/media", "port=4450"),
+        ("cifs://nas/media", "is not the name of a share"),
         ("smb://nas/media?x", "%3F"),
     ],
 )
@@ -56,7 +60,16 @@ def test_what_is_no_share_is_told_so(text: str, hint: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["smb://u:topsecret@nas:bad/x", "smb://u:topsecret@nas/x?y"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "smb://u:topsecret@nas:bad/x",
+        "smb://u:topsecret@nas/x?y",
+        "smb://u:topsecret/more@nas/x",
+        "smb://u:topsecret?more@nas/x",
+        "http://u:topsecret@nas/x",
+    ],
+)
 def test_a_refusal_does_not_repeat_the_password(text: str) -> None:
     with pytest.raises(BadLocation) as refused:
         parse(text)

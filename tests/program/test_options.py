@@ -3,7 +3,7 @@
 import pytest
 
 from smbmount.client.settings import Mechanism, PosixPolicy, SigningPolicy
-from smbmount.options import TABLE, BadOption, Options, check, help_text, parse, secret_names
+from smbmount.options import TABLE, BadOption, Options, check, help_text, holds_secret, parse
 from smbmount.proto.negotiate import Cipher, Dialect, SigningAlgorithm
 
 
@@ -123,4 +123,30 @@ def test_every_option_is_in_the_help() -> None:
 
 def test_a_password_is_not_shown_by_the_options() -> None:
     assert "topsecret" not in repr(parse(["password=topsecret"]))
-    assert {"password", "pass", "username"} <= secret_names()
+    for word in ("password=x", "pass=x", "username=a%x", "user=a%x"):
+        assert holds_secret(word)
+    assert not holds_secret("username=a")
+
+
+@pytest.mark.parametrize(
+    "text", ["password=top,secret", "username=a,pass=x,secret,ro", "user=a%b,secret"]
+)
+def test_the_rest_of_a_password_with_a_comma_is_not_repeated(text: str) -> None:
+    with pytest.raises(BadOption, match="comma") as refusal:
+        parse([text])
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["credentials=", "ip=", "keytab=", "port=" + "9" * 5000])
+def test_empty_and_endless_values_are_refused_by_name(text: str) -> None:
+    with pytest.raises(BadOption, match=text.partition("=")[0]):
+        parse([text])
+
+
+@pytest.mark.parametrize(
+    "text", ["guest,sign", "sec=none,sign", "guest,sec=ntlmsspi", "sign,guest"]
+)
+def test_nobody_signs_without_a_key(text: str) -> None:
+    with pytest.raises(BadOption, match="sign needs a user"):
+        check(parse([text]))
+    check(parse([text, "sign=auto"]))
