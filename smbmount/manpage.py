@@ -133,6 +133,11 @@ As it was:
 
  smbmount //nas/media ~/then -o username=anna,snapshot=@GMT-2024.01.31-12.00.00
 
+With a line of fstab(5), when smbmount is in a directory that mount(8) searches, such as
+/usr/local/bin:
+
+ //nas/media  /media  fuse.smbmount  credentials=/etc/nas,allow_other,_netdev  0 0
+
 And no more:
 
  fusermount3 -u ~/media

@@ -37,6 +37,11 @@ def some_text(value: str) -> str:
     return value
 
 
+def address(value: str) -> str:
+    """A host's address or name; of IPv6 also in brackets."""
+    return some_text(value.removeprefix("[").removesuffix("]"))
+
+
 def path(value: str) -> str:
     """A file's absolute path."""
     return os.path.abspath(some_text(value))

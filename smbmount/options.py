@@ -214,7 +214,7 @@ TABLE: tuple[Option, ...] = (
     Option("port", _takes("port", values.port), "the server's TCP port (445)", "NUMBER",
            section=_NETWORK),
     Option(
-        "ip", _takes("ip", values.some_text),
+        "ip", _takes("ip", values.address),
         "connect to this address, whatever the name resolves to", "ADDRESS", aliases=("addr",),
         section=_NETWORK,
     ),
@@ -364,6 +364,8 @@ TABLE: tuple[Option, ...] = (
     Option("exec", _without("exec", "noexec"), "programs can be run (the default)",
            section=_FSTAB),
     Option("noatime", _kernel("noatime"), "the kernel sends no access times", section=_FSTAB),
+    Option("relatime", _nothing, "for mount(8): it is so anyway", section=_FSTAB),
+    Option("nodiratime", _nothing, "for mount(8): directories' are the server's", section=_FSTAB),
     Option("defaults", _nothing, "nothing by itself", section=_FSTAB),
     Option("_netdev", _nothing, "for mount(8) and systemd: needs the network", section=_FSTAB),
     Option("nofail", _nothing, "for systemd: boot goes on without it", section=_FSTAB),
