@@ -23,7 +23,10 @@ class ServerError(ClientError):
 
     def __init__(self, status: int, command: Command, path: str = "") -> None:
         where = f" of {path!r}" if path else ""
-        super().__init__(errno_of(status), f"{command.name}{where} failed with {name_of(status)}")
+        code = errno_of(status)
+        if command is Command.WRITE and code == errno.EINVAL:
+            code = errno.EFBIG  # nothing else of ours can be wrong with it
+        super().__init__(code, f"{command.name}{where} failed with {name_of(status)}")
         self.status = status
         self.command = command
         self.path = path

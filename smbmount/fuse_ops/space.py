@@ -55,6 +55,8 @@ class SpaceHandlers(Handlers):
     @answered
     async def lseek(self, inode: int, fh: int, offset: int, whence: int, ctx: Caller) -> int:
         """Where the next data or hole begins; the end of the file counts as a hole."""
+        if offset < 0:  # the kernel checks only what it answers by itself
+            raise pyfuse3.FUSEError(errno.ENXIO)
         opened = self._opens[fh]
         file = _reader(opened) or opened.file
         match whence:

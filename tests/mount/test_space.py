@@ -134,6 +134,20 @@ def test_what_cannot_be_had_is_said_plainly(mnt: Path, mode: int) -> None:
     assert caught.value.errno == errno.EOPNOTSUPP
 
 
+def test_a_write_farther_out_than_the_disk_goes_is_too_big(mnt: Path) -> None:
+    with (mnt / "far").open("wb") as file, pytest.raises(OSError) as refused:
+        os.pwrite(file.fileno(), b"x", (1 << 62) + 1)
+    assert refused.value.errno == errno.EFBIG
+
+
+@pytest.mark.parametrize("whence", [os.SEEK_DATA, os.SEEK_HOLE])
+def test_before_the_beginning_there_is_nothing_to_seek(mnt: Path, whence: int) -> None:
+    (mnt / "begin").write_bytes(b"x")
+    with (mnt / "begin").open("rb") as file, pytest.raises(OSError) as refused:
+        os.lseek(file.fileno(), -1, whence)
+    assert refused.value.errno == errno.ENXIO
+
+
 def test_behind_the_end_there_is_nothing_to_seek(mnt: Path) -> None:
     (mnt / "short").write_bytes(b"abc")
     with open(mnt / "short", "rb") as file:
