@@ -21,7 +21,9 @@ from .settings import ViewSettings
 
 _log = logging.getLogger(__name__)
 
-_MOST_REQUESTS = 128  # of the kernel's in work at once
+# Of the kernel's in work at once. Each may be a caller who waits for a silent server, and with all
+# of them taken nobody reads the interrupts that come after: so more than a machine has callers.
+_MOST_REQUESTS = 1024
 _IDLE_TASKS = 8  # kept waiting for requests; beyond that, a task ends when it has nothing to do
 _GRACE = 1.0  # seconds for closing files when the mount has ended
 _READ_AHEAD_KB = 1024

@@ -132,3 +132,33 @@ def test_a_signal_ends_the_wait_for_a_silent_server(
     _until(lambda: server.open_files() == [])
     (mountpoint / "file").write_bytes(b"works")
     assert (mountpoint / "file").read_bytes() == b"works"
+
+
+_CROWD = """
+import os, sys, threading
+names = [f"{sys.argv[1]}/no-{n}" for n in range(300)]
+for name in names:
+    threading.Thread(target=lambda name=name: os.path.exists(name)).start()
+print("ready", flush=True)
+"""
+
+
+def test_a_crowd_that_waits_for_a_silent_server_can_be_killed(
+    proxy: Proxy, mountpoint: Path
+) -> None:
+    """Interrupts are read behind the requests before them: so all of these have to be read."""
+    proxy.stall()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CROWD, str(mountpoint)], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.5)
+        start = time.monotonic()
+        process.kill()
+        process.communicate(timeout=20)
+        assert time.monotonic() - start < 2 * _SOON  # for 300
+    finally:
+        proxy.resume()
+    assert not (mountpoint / "no-1").exists()
