@@ -105,13 +105,17 @@ def _gathered(options: Options, where: str, environment: MutableMapping[str, str
         known = _for_kerberos(options, password, environment)
         if known is not None:
             return known
-    username = options.username or environment.get("USER") or getpass.getuser()
+    username = options.username or _login_name(environment)
     if password is None:
         password = _ask(username, where)
     mechanism = options.mechanism
     if mechanism is Mechanism.NEGOTIATE:
         mechanism = Mechanism.NTLM
     return Credentials(username, password, options.domain or "", mechanism, spn=options.spn)
+
+
+def _login_name(environment: MutableMapping[str, str]) -> str:
+    return environment.get("USER") or getpass.getuser()
 
 
 def _for_kerberos(
@@ -136,7 +140,7 @@ def _for_kerberos(
         # A ticket is of no more use than the password, unless a user's was asked for.
         if cache is not None:
             return replace(known, password=None)
-        return replace(known, username=known.username or environment.get("USER", ""))
+        return replace(known, username=known.username or _login_name(environment))
     try:
         find_ticket(replace(known, password=None))
     except NoTicket as error:

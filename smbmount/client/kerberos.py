@@ -39,9 +39,11 @@ _TICKET_EXPIRED = _BASE + 32
 _NOT_YET_VALID = _BASE + 33
 _SKEW = _BASE + 37
 _WRONG_KEY = _BASE + 41
+_BAD_CONFIGURATION = _BASE + 136
 _NO_REALM_KDC = _BASE + 154
 _KDC_SILENT = _BASE + 156
 _NO_DEFAULT_REALM = _BASE + 224
+_PREAUTH_FAILED = _BASE + 210  # also of an empty password
 _REALM_UNRESOLVED = _BASE + 220
 
 
@@ -198,7 +200,10 @@ class KerberosContext:
         except OSError as error:
             raise NoTicket(f"the keytab {path} cannot be read: {error.strerror}") from error
         keytab = krb5.kt_resolve(context, b"FILE:" + os.fsencode(path))
-        names = {str(entry.principal): None for entry in keytab}
+        try:
+            names = {str(entry.principal): None for entry in keytab}
+        except krb5.Krb5Error as error:
+            raise NoTicket(f"{path} is not a keytab, or a damaged one") from error
         if wanted is None and names:
             return keytab, krb5.parse_name_flags(context, next(iter(names)).encode())
         if wanted is None or str(wanted) not in names:
@@ -236,8 +241,10 @@ class KerberosContext:
             "/etc/krb5.conf right?",
             _NO_DEFAULT_REALM: "no realm is known; give username=NAME@REALM, or a default_realm "
             "in /etc/krb5.conf",
+            _BAD_CONFIGURATION: "/etc/krb5.conf, or the file that KRB5_CONFIG names, cannot be "
+            "understood",
         }
-        sentence[_BAD_INTEGRITY] = sentence[_WRONG_PASSWORD]
+        sentence[_BAD_INTEGRITY] = sentence[_PREAUTH_FAILED] = sentence[_WRONG_PASSWORD]
         for number in (_NO_REALM_KDC, _REALM_UNRESOLVED):
             sentence[number] = (
                 f"no KDC of {realm} is known; /etc/krb5.conf or DNS must say where one is"

@@ -52,7 +52,7 @@ def refusal(
     assert done.returncode == 32, done
     (line,) = done.stderr.splitlines()
     print(line)
-    assert password is None or password not in line
+    assert not password or password not in line
     assert not is_mounted(place)
     return line.removeprefix("smbmount: ")
 
@@ -213,6 +213,36 @@ def test_keytabs_that_do_not_help(domain: Domain, place: Path, keytab: Path) -> 
         domain, place, "sec=krb5", f"keytab={keytab}", f"username={BERTA}", environment=environment
     )
     assert f"has no key of {BERTA}@{domain.realm}; it holds {ANNA}@{domain.realm}" in said
+    junk = keytab.with_name("junk")
+    junk.write_bytes(b"junk" * 100)
+    said = refusal(domain, place, "sec=krb5", f"keytab={junk}", environment=environment)
+    assert f"{junk} is not a keytab" in said
+
+
+def test_an_empty_password_is_wrong(domain: Domain, place: Path) -> None:
+    said = refusal(
+        domain, place, "sec=krb5", f"username={ANNA}", password="",
+        environment=domain.environment(),
+    )  # fmt: skip
+    assert f"the password of {ANNA}@{domain.realm} is wrong" in said
+
+
+def test_a_password_without_a_user_is_that_of_who_calls(domain: Domain, place: Path) -> None:
+    said = refusal(
+        domain, place, "sec=krb5", password="wr0ng-secret",
+        environment={**domain.environment(), "USER": ""},
+    )  # fmt: skip
+    assert f"root@{domain.realm}" in said
+
+
+def test_a_configuration_that_cannot_be_understood(domain: Domain, place: Path) -> None:
+    config = place.with_name("krb5.conf")
+    config.write_text("[libdefaults\n x = }")
+    environment = {**domain.environment(), "KRB5_CONFIG": str(config)}
+    said = refusal(
+        domain, place, "sec=krb5", f"username={ANNA}", password="x-x-x", environment=environment
+    )
+    assert "KRB5_CONFIG" in said
 
 
 @pytest.mark.parametrize("protection", ["sign", "seal"])
