@@ -68,21 +68,11 @@ def _masked(argument: str) -> str:
 
 
 def _masked_words(words: list[str]) -> Iterator[str]:
-    secret = False
     for word in words:
         masked = _masked_word(word)
-        # What follows a password and is no option is the rest of it, behind a comma.
-        if secret and masked == word and not _is_option(word):
-            yield _MASK
-            continue
         yield masked
-        secret = masked != word
-
-
-def _is_option(word: str) -> bool:
-    from .options import is_option
-
-    return is_option(word)
+        if masked != word:
+            return  # what follows may be the rest of a password with a comma in it
 
 
 def _masked_word(word: str) -> str:

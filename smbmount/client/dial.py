@@ -7,8 +7,8 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import trio
 
@@ -32,7 +32,7 @@ _EARLY_LIMIT = 128 * 1024  # bytes a frame may have before sizes are negotiated
 _FRAME_OVERHEAD = 64 * 1024  # headers, padding and neighbours in a compound
 _CURIOSITY = 5.0  # seconds to learn which shares there are, when the asked one is not
 _MOST_NAMES = 20  # in a sentence
-_OVERDUE = 5.0  # seconds to say goodbye in, before the connection is dropped
+_OVERDUE = 1.0  # seconds to say goodbye in, before the connection is dropped
 
 
 @asynccontextmanager
@@ -40,33 +40,16 @@ async def reach(
     settings: ConnectionSettings, credentials: Credentials, share: str
 ) -> AsyncIterator[Tree]:
     """A connected share; signed off and disconnected at the end. Raises MountRefused."""
-    label = f"//{settings.host}"
     async with trio.open_nursery() as nursery:
-        try:
-            with trio.fail_after(settings.connect_timeout):
-                wire = await _dial(settings)
-                connection = _start(label, wire, settings)
-                await nursery.start(connection.run)
-                negotiated = await _negotiate(connection, wire, settings)
-                session = Session(connection, negotiated, settings, credentials)
-                await session.sign_on()
-                tree = Tree(session, share)
-                await _connect_tree(tree)
-        except trio.TooSlowError as error:
-            raise MountRefused(
-                f"{label} did not finish within {settings.connect_timeout:g} s: the server or the "
-                "network is very slow, or a firewall is swallowing the traffic",
-                errno.ETIMEDOUT,
-            ) from error
-        except MountRefused:
-            raise
-        except ClientError as error:
-            raise MountRefused(f"connecting to {label} failed: {error}", error.errno) from error
-        except MalformedMessage as error:
-            raise MountRefused(
-                f"{label} answered what cannot be right ({error}); somebody may be in between",
-                errno.EPROTO,
-            ) from error
+        with arriving(settings, trio.current_time() + settings.connect_timeout):
+            wire = await _dial(settings)
+            connection = _start(f"//{settings.host}", wire, settings)
+            await nursery.start(connection.run)
+            negotiated = await _negotiate(connection, wire, settings)
+            session = Session(connection, negotiated, settings, credentials)
+            await session.sign_on()
+            tree = Tree(session, share)
+            await _connect_tree(tree)
         try:
             yield tree
         finally:
@@ -74,6 +57,33 @@ async def reach(
                 await tree.disconnect()
                 await session.log_off()
             connection.close()
+
+
+@contextmanager
+def arriving(settings: ConnectionSettings, deadline: float) -> Iterator[None]:
+    """The way to the share: whatever fails in here refuses the mount, and so does being late.
+
+    `deadline` is in trio's time, seconds. Raises MountRefused.
+    """
+    label = f"//{settings.host}"
+    try:
+        with trio.fail_at(deadline):
+            yield
+    except trio.TooSlowError as error:
+        raise MountRefused(
+            f"{label} did not finish within {settings.connect_timeout:g} s: the server or the "
+            "network is very slow, or a firewall is swallowing the traffic",
+            errno.ETIMEDOUT,
+        ) from error
+    except MountRefused:
+        raise
+    except ClientError as error:
+        raise MountRefused(f"connecting to {label} failed: {error}", error.errno) from error
+    except MalformedMessage as error:
+        raise MountRefused(
+            f"{label} answered what cannot be right ({error}); somebody may be in between",
+            errno.EPROTO,
+        ) from error
 
 
 def _start(label: str, wire: SocketWire, settings: ConnectionSettings) -> Connection:

@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
+import trio
+
 from smbmount.proto.close import CloseRequest
 from smbmount.proto.create import (
     RELATED,
@@ -35,7 +37,7 @@ from smbmount.proto.status import NtStatus
 from . import fsctls, snapshots, volume
 from .attributes import DirectoryEntry, FileStat, VolumeSize
 from .connection import Answer, Request
-from .dial import reach
+from .dial import arriving, reach
 from .errors import MountRefused, ServerError
 from .link_formats import Special
 from .links import Links
@@ -74,11 +76,13 @@ async def open_share(
 
     `root` is a directory of the share, the one to mount. Raises MountRefused.
     """
+    deadline = trio.current_time() + settings.connect_timeout
     async with reach(settings, credentials, share) as tree:
         opened = Share(tree, settings, root)
-        if settings.snapshot is not None:
-            tree.snapshot = await snapshots.find(Share(tree, settings), settings.snapshot)
-        await opened.check_root()
+        with arriving(settings, deadline):
+            if settings.snapshot is not None:
+                tree.snapshot = await snapshots.find(Share(tree, settings), settings.snapshot)
+            await opened.check_root()
         yield opened
 
 
@@ -90,6 +94,7 @@ class Share:
         self.server = settings.host
         self.name = tree.share
         self.root = root
+        self.root_stat: FileStat | None = None  # as it was found to be there
         self.label = f"{tree.label}/{root}".replace("\\", "/").rstrip("/")
         self.links = Links(tree, settings, root, self.compound)
         self.xattrs = ExtendedAttributes(tree, self.compound)
@@ -134,6 +139,7 @@ class Share:
             raise MountRefused(f"{self.label} cannot be opened: {error}") from error
         if not found.is_directory:
             raise MountRefused(f"{self.label} is a file, and only a directory can be mounted")
+        self.root_stat = found
 
     async def _first_stat(self) -> FileStat:
         """The root's metadata; by the way, whether the share has the POSIX extensions."""

@@ -11,6 +11,7 @@ import trio
 from smbmount.client.share import Share
 
 from . import extension
+from .ending import unmounted
 from .handlers import ShareHandlers
 from .inodes import InodeTable
 from .locking import LockRoom
@@ -26,6 +27,7 @@ _log = logging.getLogger(__name__)
 _MOST_REQUESTS = 1024
 _IDLE_TASKS = 8  # kept waiting for requests; beyond that, a task ends when it has nothing to do
 _GRACE = 1.0  # seconds for closing files when the mount has ended
+_LAST_WORDS = 0.5  # seconds for what is under way when the mount is taken away
 _READ_AHEAD_KB = 1024
 _LOCKS = frozenset({"getlk", "setlk", "flock"})
 
@@ -45,7 +47,8 @@ async def serve(
     show, RuntimeError if the kernel or fusermount3 refuses the mount.
     """
     keep_freed_blocks()
-    inodes = InodeTable(await share.stat(""), server_numbers=view.server_numbers)
+    root = share.root_stat or await share.stat("")
+    inodes = InodeTable(root, server_numbers=view.server_numbers)
     refusal: RuntimeError | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -59,8 +62,11 @@ async def serve(
             refusal = _mount(given, mountpoint, mount_options)
             if refusal is None:
                 nursery.start_soon(_greet, operations, mountpoint, ready)
+                serving = trio.CancelScope()
+                nursery.start_soon(_end_soon_after_unmount, serving)
                 try:
-                    await pyfuse3.main(min_tasks=_IDLE_TASKS, max_tasks=_MOST_REQUESTS)
+                    with serving:
+                        await pyfuse3.main(min_tasks=_IDLE_TASKS, max_tasks=_MOST_REQUESTS)
                 finally:
                     await _end(operations, share.label)
             nursery.cancel_scope.cancel()
@@ -98,6 +104,13 @@ async def _greet(operations: Operations, mountpoint: str, ready: Callable[[], No
     ready()
     # Not earlier: the kernel's answer to our INIT sets the size anew.
     await trio.to_thread.run_sync(_raise_kernel_readahead, mountpoint)
+
+
+async def _end_soon_after_unmount(serving: trio.CancelScope) -> None:
+    """Do not wait for operations that nobody waits for any more."""
+    await unmounted()
+    await trio.sleep(_LAST_WORDS)
+    serving.cancel()
 
 
 async def _end(operations: Operations, label: str) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.lab.mounts import daemon_of, is_mounted, mount, mounted, wait_gone
 from tests.lab.proxy import Proxy
-from tests.lab.samba import SambaServer
+from tests.lab.samba import USER, SambaServer
 
 _OPERATIONS: dict[str, Callable[[Path], object]] = {
     "stat": lambda d: os.stat(d / "file"),
@@ -133,6 +133,50 @@ def test_a_silent_server_does_not_keep_sigterm_from_ending_a_mount(samba: SambaS
         os.kill(pid, signal.SIGTERM)
         wait_gone(pid, 8)  # it waits a while for the server's goodbye
         assert not is_mounted(mountpoint)
+
+
+def test_an_unmount_does_not_wait_for_what_a_silent_server_owes(samba: SambaServer) -> None:
+    """Closes are under way when the mount is taken away, and nobody waits for them."""
+    with (
+        Proxy(samba.address, samba.port) as proxy,
+        mounted(samba, address=proxy.address, port=proxy.port) as mountpoint,
+    ):
+        files = [(mountpoint / f"open-{n}").open("wb") for n in range(3)]
+        pid = daemon_of(mountpoint)
+        assert pid is not None
+        proxy.stall()
+        for file in files:
+            file.close()
+        time.sleep(0.1)
+        subprocess.run(["fusermount3", "-u", mountpoint], check=True)
+        wait_gone(pid, 3)
+
+
+@pytest.mark.parametrize("how", ["cut", "stall", "garble"])
+@pytest.mark.parametrize("number", range(5))  # NEGOTIATE, twice SESSION_SETUP, TREE_CONNECT, CREATE
+def test_a_server_that_fails_at_any_answer_of_the_mount_refuses_it_in_a_sentence(
+    samba: SambaServer, tmp_path: Path, how: str, number: int
+) -> None:
+    with Proxy(samba.address, samba.port) as proxy:
+
+        def alter(count: int, frame: bytes) -> bytes | None:
+            if count != number:
+                return frame
+            if how == "garble":
+                return frame[:4] + bytes(byte ^ 0x5A for byte in frame[4:])
+            if how == "cut":
+                threading.Thread(target=proxy.cut).start()
+            return None
+
+        proxy.alter = alter
+        options = [f"port={proxy.port}", f"username={USER}", "connect_timeout=1"]
+        start = time.monotonic()
+        done = mount(f"//{proxy.address}/plain", tmp_path, options)
+        assert time.monotonic() - start < 5
+        assert done.returncode == 32
+        (line,) = done.stderr.splitlines()
+        assert proxy.address in line
+        assert not is_mounted(tmp_path)
 
 
 def test_a_server_that_never_answers_is_given_up_when_mounting(
