@@ -567,7 +567,7 @@ class Connection:
                 return
             if silence >= self._echo_interval and self.credits.available:
                 self.in_background(self._echo)
-                await trio.sleep(self._echo_interval)
+                await trio.sleep(min(self._echo_interval, self._timeout - silence) + 0.01)
             else:
                 await trio.sleep(min(self._echo_interval, self._timeout - silence) / 2 + 0.01)
 

@@ -85,6 +85,13 @@ def test_a_silent_server_is_given_up_after_the_asked_time(samba: SambaServer) ->
     assert 1.5 < took < 5
 
 
+def test_a_server_that_was_asked_is_not_given_longer_than_the_time_out(
+    samba: SambaServer,
+) -> None:
+    took, _ = _stalled(samba, timeout=3, echo_interval=2)
+    assert 2.9 < took < 3.6
+
+
 def test_a_silent_server_is_asked_as_often_as_told(samba: SambaServer) -> None:
     _, few = _stalled(samba, timeout=3, echo_interval=2.9)
     _, many = _stalled(samba, timeout=3, echo_interval=1)
