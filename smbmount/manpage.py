@@ -92,6 +92,11 @@ and its directory cannot be removed before, unless the POSIX extensions are used
 - A file that is replaced while open is away for an instant. rename(2) over an open file takes two
 steps, and between them the name is free.
 
+- A directory with locked files in it cannot be renamed. SMB renames no directory while anything
+below it is open. Files that this mount has open are closed for the rename and opened again,
+unnoticed by their programs, but not while one is locked; and what another client has open may
+forbid it, too. With the POSIX extensions nothing does.
+
 - Locks bind other clients. fcntl(2) and flock(2) locks are held on the server. Programs on this
 mount see them as on a local disk; other clients cannot read or write what is locked, and get an
 error. The process that holds a lock on another machine cannot be named. `nobrl` keeps locks here.

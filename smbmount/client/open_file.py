@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 import trio
 
 from smbmount.proto.close import CloseRequest, CloseResponse
-from smbmount.proto.create import FileAttributes, FileId
+from smbmount.proto.create import AccessMask, CreateOptions, FileAttributes, FileId
 from smbmount.proto.directory import QueryDirectoryRequest, QueryDirectoryResponse
 from smbmount.proto.errors import MalformedMessage
 from smbmount.proto.flush import FlushRequest, FlushResponse
@@ -154,6 +154,8 @@ class OpenFile:
         self.stat = stat
         self.created = created
         self.closed = False
+        self.access = AccessMask(0)  # asked for by the open, as are the options
+        self.options = CreateOptions(0)
         self.oplock_level = 0  # granted by the open
         self.contexts: dict[bytes, bytes] = {}  # what the open's create contexts were answered
         self._tree = tree
@@ -406,6 +408,11 @@ class OpenFile:
             ]
         except MalformedMessage as error:
             raise self._tree.distrust(error) from error
+
+    def go_on_as(self, again: "OpenFile") -> None:
+        """Be open again after a `close`, through the open that was `again`'s until now."""
+        self._file_id, self.path, self.closed = again._file_id, again.path, again.closed
+        again.closed = True
 
     async def close(self) -> None:
         """Close on the server. A second call does nothing. Raises ClientError.

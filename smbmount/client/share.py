@@ -212,6 +212,7 @@ class Share:
         answers = await self._tree.send([create, stat_request(self._tree, _SAME)])
         opened = self._tree.parse(answers[0], CreateResponse, path)
         file = self.hold(opened, path)
+        file.access, file.options = access, options
         file.oplock_level = opened.oplock_level
         file.contexts = {name: bytes(data) for name, data in opened.contexts}
         try:
@@ -222,6 +223,10 @@ class Share:
             await file.close()
             raise
         return file
+
+    async def open_again(self, file: OpenFile, path: str) -> OpenFile:
+        """What is at `path` now, opened as `file` was. One round trip. Raises ClientError."""
+        return await self.open(path, file.access, options=file.options)
 
     def hold(self, opened: CreateResponse, path: str) -> OpenFile:
         stat = FileStat(

@@ -167,6 +167,15 @@ class DirectoryTable:
         """True while somebody lists a directory, so that the server has it open."""
         return any(each.inode is inode and each.is_open for each in self._by_handle.values())
 
+    async def close_below(self, inode: Inode) -> None:
+        """Close the listings of what is below a directory; they go on where they are.
+
+        Raises ClientError.
+        """
+        for directory in list(self._by_handle.values()):
+            if directory.is_open and directory.inode.is_below(inode):
+                await directory.close()
+
     async def close_all(self) -> None:
         """Close whatever is open still, all at once; failures count for nothing by now."""
         async with trio.open_nursery() as nursery:

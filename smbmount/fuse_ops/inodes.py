@@ -86,6 +86,15 @@ class Inode:
         """The path of something in this directory. Raises Unlinked."""
         return child(self.path, name)
 
+    def is_below(self, directory: "Inode") -> bool:
+        """True if one of its names is somewhere in `directory`."""
+        for above, _ in self.links:
+            while above is not directory and above.links:
+                above = above.links[-1][0]
+            if above is directory:
+                return True
+        return False
+
     def content_changed(self) -> None:
         """This mount changed the bytes: nobody's read-ahead of them is right any more."""
         self.changed_at = trio.current_time()

@@ -19,7 +19,7 @@ from smbmount.client.errors import ClientError, ServerError
 from smbmount.client.share import Share
 from smbmount.proto.create import AccessMask, CreateOptions
 
-from .errors import answered
+from .errors import answered_at_length
 from .extension import Caller, FileLock, Handlers
 from .inodes import Inode, InodeTable, Unlinked, is_another
 from .locks.node import LockFailed, LockHandle, NodeLocks
@@ -131,7 +131,7 @@ class LockHandlers(Handlers):
     _opens: OpenTable
     _locks: LockRoom
 
-    @answered
+    @answered_at_length
     async def getlk(
         self, inode: int, fh: int, lock_owner: int, lock: FileLock, ctx: Caller
     ) -> FileLock | None:
@@ -144,7 +144,7 @@ class LockHandlers(Handlers):
         length = 0 if held.end == END else held.end - held.start
         return FileLock(_CODES[held.kind], held.start, length, held.pid)
 
-    @answered
+    @answered_at_length
     async def setlk(
         self, inode: int, fh: int, lock_owner: int, lock: FileLock, sleep: bool, ctx: Caller
     ) -> None:
@@ -157,7 +157,7 @@ class LockHandlers(Handlers):
         wanted = Range(lock.start, lock.end, _KINDS[lock.kind], lock.pid)
         await self._locks.of(node).acquire(fh, owner, wanted, wait=sleep)
 
-    @answered
+    @answered_at_length
     async def flock(self, inode: int, fh: int, lock_owner: int, op: int, ctx: Caller) -> None:
         """flock(2): on the server, the whole file is locked.
 

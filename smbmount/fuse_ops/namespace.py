@@ -1,4 +1,4 @@
-"""Operations on names: looking them up, making, moving and removing them."""
+"""Operations on names: looking them up, making and removing them."""
 
 import errno
 import os
@@ -16,7 +16,6 @@ from smbmount.proto.status import NtStatus
 
 from .attributes import attributes_for_new
 from .errors import answered
-from .gaps import mark_again
 from .inodes import Inode
 from .links import LinkOperations
 from .names import BadName
@@ -24,7 +23,7 @@ from .open_files import access_for, disposition_for
 
 
 class NameOperations(LinkOperations):
-    """lookup, forget, mkdir, mknod, unlink, rmdir, rename."""
+    """lookup, forget, mkdir, mknod, unlink, rmdir."""
 
     @answered
     async def lookup(
@@ -136,67 +135,3 @@ class NameOperations(LinkOperations):
         stat = await self._share.stat(path)
         attributes = stat.attributes & ~(FileAttributes.READONLY | FileAttributes.NORMAL)
         await self._share.set_basic(path, attributes=attributes or FileAttributes.NORMAL)
-
-    @answered
-    async def rename(
-        self,
-        parent_inode_old: int,
-        name_old: bytes,
-        parent_inode_new: int,
-        name_new: bytes,
-        flags: int,
-        ctx: pyfuse3.RequestContext,
-    ) -> None:
-        """Move a name, over another unless RENAME_NOREPLACE forbids. SMB has no exchange."""
-        if flags & ~pyfuse3.RENAME_NOREPLACE:
-            raise pyfuse3.FUSEError(errno.EINVAL)
-        parent, target = self._inodes.get(parent_inode_old), self._inodes.get(parent_inode_new)
-        old, new = self._there(name_old), self._there(name_new)
-        replace = not flags & pyfuse3.RENAME_NOREPLACE
-        replaced = self._inodes.find(target, new)
-        moving = self._inodes.find(parent, old)
-        special = moving is not None and bool(moving.stat.attributes & FileAttributes.REPARSE_POINT)
-
-        async def move() -> OpenFile | None:
-            return await self._share.rename(
-                parent.path_of(old), target.path_of(new), replace=replace, special=special
-            )
-
-        try:
-            rest = await move()
-        except ServerError as error:
-            if not replace or not await self._make_way(error, target, new):
-                raise
-            rest = await move()
-        if rest is not None:
-            await self._left_to(replaced, rest)
-        moved = self._inodes.rename(parent, old, target, new)
-        if moved is not None:
-            moved.changed_at = trio.current_time()
-        self._directories.removed(parent, old)
-        if moved is not None:
-            await mark_again(moved, self._share)
-
-    async def _make_way(self, error: ServerError, target: Inode, name: str) -> bool:
-        """SMB replaces neither a directory nor a read-only file; POSIX does. True to try again.
-
-        The kernel has checked that a directory replaces a directory and a file a file.
-        """
-        if error.status not in (
-            NtStatus.STATUS_ACCESS_DENIED,
-            NtStatus.STATUS_OBJECT_NAME_COLLISION,
-            NtStatus.STATUS_CANNOT_DELETE,
-        ):
-            return False
-        path = target.path_of(name)
-        try:
-            stat = await self._share.stat(path)
-        except ServerError:
-            return False
-        if stat.is_directory:
-            await self._share.remove(path, directory=True)  # not empty: that is the answer
-            return True
-        if stat.attributes & FileAttributes.READONLY:
-            await self._make_writable(path)
-            return True
-        return False

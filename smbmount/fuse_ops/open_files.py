@@ -6,6 +6,7 @@ write of this mount to the same file empties.
 """
 
 import os
+from collections.abc import Iterator
 
 import pyfuse3
 import trio
@@ -16,6 +17,7 @@ from smbmount.proto.create import AccessMask, CreateDisposition, CreateOptions
 from smbmount.proto.status import NtStatus
 
 from .gaps import expect_gap
+from .gate import Gate
 from .inodes import Inode, InodeTable
 from .locks.node import NodeLocks
 from .readahead import Budget, Buffer, ReadAhead
@@ -126,6 +128,10 @@ class OpenTable:
         self._budget = Budget(_READAHEAD_LIMIT)
         self._by_handle: dict[int, OpenNode] = {}
         self._last_handle = 0
+        self.gate = Gate()  # every operation passes it
+
+    def __iter__(self) -> Iterator[OpenNode]:
+        return iter(list(self._by_handle.values()))
 
     def __len__(self) -> int:
         return len(self._by_handle)

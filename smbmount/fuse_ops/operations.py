@@ -11,14 +11,14 @@ from .file_io import FileOperations
 from .inodes import InodeTable
 from .listing import ListingOperations
 from .metadata import MetadataOperations
-from .namespace import NameOperations
 from .open_files import OpenTable
+from .renames import RenameOperations
 from .settings import ViewSettings
 from .xattrs import XattrOperations
 
 
 class Operations(
-    NameOperations, MetadataOperations, ListingOperations, FileOperations, XattrOperations
+    RenameOperations, MetadataOperations, ListingOperations, FileOperations, XattrOperations
 ):
     """A share as a file system."""
 

@@ -50,14 +50,13 @@ class Kind:
     name: str
     options: tuple[str, ...]
     modes: bool  # permission bits are the server's
-    rename_above_open: bool  # a directory can be renamed while files below it are open
     server: dict[str, str] = field(default_factory=dict)
     extension: bool = True  # the C extension can be used
 
 
 _UNIX = {"smb3 unix extensions": "yes"}
-_PLAIN = Kind("plain", ("mfsymlinks",), modes=False, rename_above_open=False)
-_POSIX = Kind("posix", (), modes=True, rename_above_open=True, server=_UNIX)
+_PLAIN = Kind("plain", ("mfsymlinks",), modes=False)
+_POSIX = Kind("posix", (), modes=True, server=_UNIX)
 KINDS = (
     _PLAIN,
     _POSIX,
@@ -228,9 +227,6 @@ class Differential(RuleBasedStateMachine):
 
     @rule(old=PATHS, new=PATHS)
     def renames(self, old: str, new: str) -> None:
-        if not self.sides.kind.rename_above_open and os.path.isdir(f"{self.roots[0]}/{old}"):
-            for slot in list(self.open):
-                self.closes(slot)
         done = self.both(lambda root: os.rename(f"{root}/{old}", f"{root}/{new}"))
         if done[0] == "value":
             for slot, (descriptors, path) in self.open.items():

@@ -15,7 +15,8 @@ its way, and for those before it that want the same; then, as the one of its kin
 
 import errno
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -179,6 +180,21 @@ class NodeLocks:
                     await handle.file.unlock(_ranges(held))
             finally:
                 await handle.file.close()
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """Have no handle as long as the context lasts; who wants a lock waits for its end.
+
+        Raises LockFailed (EBUSY) if there is a lock, or somebody waits for one; ClientError.
+        """
+        async with self._turn:
+            handle = self._handle
+            if self._held or self._queue or (handle is not None and handle.adopted):
+                raise LockFailed(errno.EBUSY)
+            if handle is not None:
+                self._handle = None
+                await handle.file.close()
+            yield
 
     # -- waiting ------------------------------------------------------------------------
 
