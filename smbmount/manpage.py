@@ -106,9 +106,9 @@ a file that is opened anew is read anew.
 
 - Extended attributes ignore case. `user.`<name> is kept on the server, without regard to case, and
 cannot be empty. `user.cifs.dosattrib` (4 bytes), `user.cifs.creationtime` (8 bytes, FILETIME) and
-`system.cifs_acl` (the security descriptor) are read and set; `user.cifs.streams` lists alternate
-data streams. None of these four is listed by `getfattr`(1) `-d`. POSIX ACLs, `security.*` and
-`trusted.*` do not exist.
+`system.cifs_acl`, also called `system.smb3_acl` (the security descriptor), are read and set;
+`user.cifs.streams` lists alternate data streams. None of these is listed by `getfattr`(1) `-d`.
+POSIX ACLs, `security.*` and `trusted.*` do not exist.
 
 - Times have steps of 100 ns. They are rounded down.
 
@@ -118,7 +118,8 @@ mounted, and heeds quotas.
 - A snapshot is read only. With `snapshot=`, so is the mount, whatever else the options say.
 
 - When the server is gone, operations fail. Nothing waits for ever: after half a minute of silence
-every operation fails with an error.
+every operation fails with an error. Until then umount(8) waits as well, for it looks at the mounted
+directory; `fusermount3 -u` and `umount -l` do not.
 """
 
 _EXAMPLES = """

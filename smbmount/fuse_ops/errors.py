@@ -6,8 +6,7 @@ Operations pass the mount's gate here, too.
 import errno
 import functools
 import logging
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import pyfuse3
@@ -46,8 +45,13 @@ def answered(operation: Operation[S, P, T]) -> Operation[S, P, T]:
     async def wrapped(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         gate = self._opens.gate
         await gate.passed()
-        with gate.inside(), _errors_answered(operation.__name__):
-            return await operation(self, *args, **kwargs)
+        with gate:
+            try:
+                return await operation(self, *args, **kwargs)
+            except pyfuse3.FUSEError:
+                raise
+            except Exception as error:
+                raise _answer(operation.__name__, error) from error
 
     return wrapped
 
@@ -61,22 +65,20 @@ def answered_at_length(operation: Operation[S, P, T]) -> Operation[S, P, T]:
     @functools.wraps(operation)
     async def wrapped(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         await self._opens.gate.passed()
-        with _errors_answered(operation.__name__):
+        try:
             return await operation(self, *args, **kwargs)
+        except pyfuse3.FUSEError:
+            raise
+        except Exception as error:
+            raise _answer(operation.__name__, error) from error
 
     return wrapped
 
 
-@contextmanager
-def _errors_answered(operation: str) -> Iterator[None]:
-    try:
-        yield
-    except (pyfuse3.FUSEError, ClientError, Unlinked, BadName, LockFailed) as error:
-        if isinstance(error, pyfuse3.FUSEError):
-            raise
+def _answer(operation: str, error: Exception) -> pyfuse3.FUSEError:
+    if isinstance(error, (ClientError, Unlinked, BadName, LockFailed)):
         if error.errno != errno.ENOENT:  # every second lookup ends in that one
             _log.debug("%s: %s", operation, error)
-        raise pyfuse3.FUSEError(error.errno) from error
-    except Exception as error:
-        _log.exception("%s failed for a reason that nobody foresaw", operation)
-        raise pyfuse3.FUSEError(errno.EIO) from error
+        return pyfuse3.FUSEError(error.errno)
+    _log.error("%s failed for a reason that nobody foresaw", operation, exc_info=error)
+    return pyfuse3.FUSEError(errno.EIO)

@@ -35,28 +35,23 @@ class Gate:
         while not self._open.is_set():
             await self._open.wait()
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Be inside as long as the context lasts; begun right after `passed`."""
         self._inside += 1
-        try:
-            yield
-        finally:
-            self._leave()
+
+    def __exit__(self, *_: object) -> None:
+        self._inside -= 1
+        if not self._inside:
+            self._left.set()
 
     @contextmanager
     def outside(self) -> Iterator[None]:
         """For one who is inside: leave as long as the context lasts."""
-        self._leave()
+        self.__exit__()
         try:
             yield
         finally:
-            self._inside += 1
-
-    def _leave(self) -> None:
-        self._inside -= 1
-        if not self._inside:
-            self._left.set()
+            self.__enter__()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:

@@ -111,7 +111,7 @@ class RenameOperations(NameOperations):
         undo: Undo | None = None
         try:
             await gate.passed()
-            with gate.inside():
+            with gate:
                 undo = await self._make_way(names) if names.replace else None
                 if undo is not None:
                     try:

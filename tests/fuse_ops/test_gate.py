@@ -22,7 +22,7 @@ def in_trio(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
 
 async def _operation(gate: Gate, seconds: float, log: list[str], name: str) -> None:
     await gate.passed()
-    with gate.inside():
+    with gate:
         log.append(f"{name} in")
         await trio.sleep(seconds)
         log.append(f"{name} out")
@@ -63,7 +63,7 @@ async def test_two_who_want_to_be_alone_are_so_one_after_the_other() -> None:
 
     async def leave_and_be_alone() -> None:
         await gate.passed()
-        with gate.inside():
+        with gate:
             await trio.sleep(1)
             with gate.outside():
                 await _alone(gate, log)
