@@ -1,5 +1,6 @@
 """Servers that many tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from tests.lab.domain import Domain
 from tests.lab.samba import SambaServer
 from tests.lab.users import PASSWORDS
+
+# A shell has its background jobs ignore Ctrl-C, and their children inherit that: not ours.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
