@@ -55,12 +55,10 @@ class ShareOperations(pyfuse3.Operations):
         node.lookups += 1
         return self._entry(node)
 
-    def _entry(self, node: Inode, stat: FileStat | None = None) -> pyfuse3.EntryAttributes:
-        """What stat(2) shows of the node, or of a newer `stat` of it."""
+    def _entry(self, node: Inode) -> pyfuse3.EntryAttributes:
+        """What stat(2) shows of the node."""
         nameless = bool(node.opens) and not node.links
-        return entry_of(
-            node.number, stat or node.stat, self._view, node.remembered, nameless=nameless
-        )
+        return entry_of(node.number, node.stat, self._view, node.remembered, nameless=nameless)
 
     def _there(self, name: bytes) -> str:
         """The server's spelling of a name. Raises BadName."""

@@ -63,7 +63,7 @@ class ListingOperations(ShareOperations):
             if not directory.still_next(listed):
                 return True
         node = self._inodes.meet(directory.inode, listed.name, stat)
-        entry = self._entry(node, stat)
+        entry = self._entry(node)
         if not pyfuse3.readdir_reply(
             token, pyfuse3.FileNameT(name), entry, directory.at + DOTS + 1
         ):

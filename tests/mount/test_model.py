@@ -7,11 +7,14 @@ docs/posix.md says why.
 
 import contextlib
 import errno
+import hashlib
 import itertools
+import mmap
 import os
 import shutil
 import stat as modes
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,28 +22,48 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from tests.lab.mounts import mounted
 from tests.lab.samba import SHARES, SambaServer
+from tests.mount import syscalls
 
 NAMES = st.sampled_from(
     ["a", "b", "c.txt", "ends in dot.", "ends in space ", 'odd:*?"<>\\|', "größe 海 🐚", "x" * 200]
 )
 LONG = "y" * 256
-PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join) | st.sampled_from([LONG, f"a/{LONG}"])
+ANYWHERE = st.lists(NAMES, min_size=1, max_size=3).map("/".join) | st.sampled_from(
+    [LONG, f"a/{LONG}", "a/", "b/.", "c.txt/"]
+)
 SLOTS = st.integers(0, 3)
 OFFSETS = st.integers(0, 9000) | st.sampled_from([4095, 4096, 1_048_576, 3_000_000])
 DATA = st.binary(max_size=40) | st.sampled_from([b"z" * 5000, b"m" * 1_100_000])
 FLAGS = st.lists(
-    st.sampled_from([os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_APPEND, os.O_SYNC]), max_size=3
-)
+    st.sampled_from(
+        [os.O_CREAT, os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_APPEND, os.O_SYNC, os.O_NOFOLLOW,
+         os.O_DIRECTORY]
+    ),
+    max_size=3,
+)  # fmt: skip
+ATTRIBUTES = st.sampled_from(["user.a", "user.another"])
 # All that the owner may do stays allowed: here it is root, and on the server an ordinary user.
 MODES = st.sampled_from([0o644, 0o600, 0o755, 0o666, 0o777])
 DIRECTORY_MODES = st.sampled_from([0o755, 0o700, 0o777, 0o711])
 TIMES = st.integers(10**18, 2 * 10**18).map(lambda ns: ns // 100 * 100)  # what SMB keeps
+
+
+@dataclass(frozen=True)
+class Known:
+    """Something that is there already, or a name below it."""
+
+    number: int
+    below: str
+
+
+Place = str | Known
+PATHS = ANYWHERE | st.builds(Known, st.integers(0, 999), st.just("") | NAMES)
 
 
 @dataclass(frozen=True)
@@ -114,6 +137,24 @@ class Differential(RuleBasedStateMachine):
         assert mount == local, f"locally {str(local)[:300]}, on the mount {str(mount)[:300]}"
         return local
 
+    def path(self, place: Place) -> str:
+        """Relative to the roots."""
+        if isinstance(place, str):
+            return place
+        there = sorted(
+            os.path.relpath(os.path.join(directory, name), self.roots[0])
+            for directory, directories, files in os.walk(self.roots[0])
+            for name in directories + files
+        )
+        path = there[place.number % len(there)] if there else "a"
+        if place.below:
+            path = f"{path}/{place.below}"
+        note(f"{place} is {path!r}")
+        return path
+
+    def is_directory(self, slot: int) -> bool:
+        return modes.S_ISDIR(os.fstat(self.open[slot][0][0]).st_mode)
+
     def seen(self, told: os.stat_result) -> tuple[object, ...]:
         """Of a stat, what must be equal."""
         kind = modes.S_IFMT(told.st_mode)
@@ -128,10 +169,11 @@ class Differential(RuleBasedStateMachine):
 
     @rule(path=PATHS, slot=SLOTS, access=st.sampled_from([os.O_RDONLY, os.O_WRONLY, os.O_RDWR]),
           flags=FLAGS, mode=MODES)  # fmt: skip
-    def opens(self, path: str, slot: int, access: int, flags: list[int], mode: int) -> None:
+    def opens(self, path: Place, slot: int, access: int, flags: list[int], mode: int) -> None:
         if slot in self.open:
             self.closes(slot)
-        bits = access
+        path = self.path(path)
+        bits = access | os.O_NONBLOCK  # a fifo has nobody at its other end
         for flag in flags:
             bits |= flag
         if bits & os.O_EXCL and not bits & os.O_CREAT:
@@ -181,7 +223,7 @@ class Differential(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS, offset=st.integers(-10, 9000), whence=st.sampled_from([0, 1, 2]))
     def seeks_and_reads(self, slot: int, offset: int, whence: int) -> None:
-        if slot in self.open:
+        if slot in self.open and not self.is_directory(slot):  # whose places are its own affair
             self.at(slot, lambda fd: (os.lseek(fd, offset, whence), os.read(fd, 300)))
 
     @precondition(lambda self: self.open)
@@ -210,61 +252,194 @@ class Differential(RuleBasedStateMachine):
         assert mount == local, f"locally {str(local)[:300]}, on the mount {str(mount)[:300]}"
 
     @rule(path=PATHS, size=OFFSETS)
-    def truncates(self, path: str, size: int) -> None:
+    def truncates(self, path: Place, size: int) -> None:
+        path = self.path(path)
         self.both(lambda root: os.truncate(f"{root}/{path}", size))
 
     @rule(path=PATHS)
-    def unlinks(self, path: str) -> None:
+    def unlinks(self, path: Place) -> None:
+        path = self.path(path)
         self.both(lambda root: os.unlink(f"{root}/{path}"))
 
     @rule(path=PATHS, mode=DIRECTORY_MODES)
-    def makes_a_directory(self, path: str, mode: int) -> None:
+    def makes_a_directory(self, path: Place, mode: int) -> None:
+        path = self.path(path)
         self.both(lambda root: os.mkdir(f"{root}/{path}", mode))
 
     @rule(path=PATHS)
-    def removes_a_directory(self, path: str) -> None:
+    def removes_a_directory(self, path: Place) -> None:
+        path = self.path(path)
         self.both(lambda root: os.rmdir(f"{root}/{path}"))
 
     @rule(old=PATHS, new=PATHS)
-    def renames(self, old: str, new: str) -> None:
-        done = self.both(lambda root: os.rename(f"{root}/{old}", f"{root}/{new}"))
+    def renames(self, old: Place, new: Place) -> None:
+        self._renames(self.path(old), self.path(new), os.rename)
+
+    @rule(old=PATHS, new=PATHS)
+    def renames_without_replacing(self, old: Place, new: Place) -> None:
+        self._renames(self.path(old), self.path(new), syscalls.rename_without_replacing)
+
+    def _renames(self, old: str, new: str, rename: Callable[[str, str], None]) -> None:
+        done = self.both(lambda root: rename(f"{root}/{old}", f"{root}/{new}"))
         if done[0] == "value":
             for slot, (descriptors, path) in self.open.items():
                 if path == old or path.startswith(f"{old}/"):
                     self.open[slot] = (descriptors, new + path[len(old) :])
 
-    @rule(old=PATHS, new=PATHS)
-    def links(self, old: str, new: str) -> None:
-        self.both(lambda root: os.link(f"{root}/{old}", f"{root}/{new}", follow_symlinks=False))
+    @rule(old=PATHS, new=PATHS, follow=st.booleans())
+    def links(self, old: Place, new: Place, follow: bool) -> None:
+        old, new = self.path(old), self.path(new)
 
-    @rule(aim=PATHS, path=PATHS)
-    def symlinks(self, aim: str, path: str) -> None:
+        def call(root: str) -> bool:
+            os.link(f"{root}/{old}", f"{root}/{new}", follow_symlinks=follow)
+            one = os.stat(f"{root}/{old}", follow_symlinks=follow)
+            return one.st_ino == os.lstat(f"{root}/{new}").st_ino
+
+        self.both(call)
+
+    @rule(aim=ANYWHERE, path=PATHS)
+    def symlinks(self, aim: str, path: Place) -> None:
+        path = self.path(path)
         self.both(lambda root: os.symlink(aim, f"{root}/{path}"))
 
     @rule(path=PATHS)
-    def reads_a_link(self, path: str) -> None:
+    def reads_a_link(self, path: Place) -> None:
+        path = self.path(path)
         self.both(lambda root: os.readlink(f"{root}/{path}"))
 
     @rule(path=PATHS)
-    def stats(self, path: str) -> None:
+    def stats(self, path: Place) -> None:
+        path = self.path(path)
         self.both(lambda root: self.seen(os.lstat(f"{root}/{path}")))
         self.both(lambda root: self.seen(os.stat(f"{root}/{path}")))
 
     @rule(path=PATHS, accessed=TIMES, written=TIMES)
-    def sets_times(self, path: str, accessed: int, written: int) -> None:
+    def sets_times(self, path: Place, accessed: int, written: int) -> None:
+        path = self.path(path)
+
         def call(root: str) -> int:
             os.utime(f"{root}/{path}", ns=(accessed, written))
             return os.stat(f"{root}/{path}").st_mtime_ns
 
         self.both(call)
 
+    @rule(path=PATHS, before=TIMES, after=st.sampled_from([syscalls.NOW, syscalls.OMIT]))
+    def sets_times_partly(self, path: Place, before: int, after: int) -> None:
+        path = self.path(path)
+
+        def call(root: str) -> int | str:
+            syscalls.set_times(f"{root}/{path}", before, before)
+            syscalls.set_times(f"{root}/{path}", syscalls.OMIT, after)
+            written = os.stat(f"{root}/{path}").st_mtime_ns
+            return "now" if abs(written - time.time_ns()) < 60 * 10**9 else written
+
+        self.both(call)
+
+    @rule(path=PATHS, kind=st.sampled_from([modes.S_IFIFO, modes.S_IFSOCK, modes.S_IFREG]))
+    def makes_a_node(self, path: Place, kind: int) -> None:
+        path = self.path(path)
+        self.both(lambda root: os.mknod(f"{root}/{path}", kind | 0o644))
+
+    @rule(path=PATHS, mode=st.sampled_from([os.F_OK, os.R_OK, os.W_OK, os.R_OK | os.W_OK]))
+    def asks_for_access(self, path: Place, mode: int) -> None:
+        path = self.path(path)
+        self.both(lambda root: os.access(f"{root}/{path}", mode))
+
+    @rule(path=PATHS)
+    def chowns_to_itself(self, path: Place) -> None:
+        path = self.path(path)
+        self.both(lambda root: os.chown(f"{root}/{path}", os.getuid(), os.getgid()))
+
+    @rule(path=PATHS, name=ATTRIBUTES, value=st.binary(min_size=1, max_size=100),
+          flags=st.sampled_from([0, os.XATTR_CREATE, os.XATTR_REPLACE]))  # fmt: skip
+    def sets_an_attribute(self, path: Place, name: str, value: bytes, flags: int) -> None:
+        path = self.path(path)
+        self.both(lambda root: os.setxattr(f"{root}/{path}", name, value, flags))
+
+    @rule(path=PATHS, name=ATTRIBUTES)
+    def removes_an_attribute(self, path: Place, name: str) -> None:
+        path = self.path(path)
+        self.both(lambda root: os.removexattr(f"{root}/{path}", name))
+
+    @rule(path=PATHS, name=ATTRIBUTES)
+    def reads_attributes(self, path: Place, name: str) -> None:
+        path = self.path(path)
+        self.both(lambda root: _attributes(f"{root}/{path}"))
+        self.both(lambda root: os.getxattr(f"{root}/{path}", name))
+
+    @rule(path=PATHS, offset=OFFSETS, data=st.binary(min_size=1, max_size=40))
+    def writes_through_a_map(self, path: Place, offset: int, data: bytes) -> None:
+        path = self.path(path)
+
+        def call(root: str) -> bytes:
+            flags = os.O_RDWR | os.O_NONBLOCK
+            with os.fdopen(os.open(f"{root}/{path}", flags), "r+b", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                if not size:
+                    return b"empty"
+                with mmap.mmap(file.fileno(), size) as pages:
+                    start = offset % size
+                    piece = data[: size - start]
+                    pages[start : start + len(piece)] = piece
+                    pages.flush()
+                    return os.pread(file.fileno(), 100, start) + pages[-50:]
+
+        self.both(call)
+
+    @precondition(lambda self: self.open and self.sides.kind.extension)
+    @rule(slot=SLOTS, offset=OFFSETS, length=OFFSETS,
+          mode=st.sampled_from([0, syscalls.KEEP_SIZE, syscalls.PUNCH_HOLE | syscalls.KEEP_SIZE,
+                                syscalls.ZERO_RANGE, syscalls.ZERO_RANGE | syscalls.KEEP_SIZE,
+                                syscalls.PUNCH_HOLE]))  # fmt: skip
+    def allocates(self, slot: int, offset: int, length: int, mode: int) -> None:
+        if slot in self.open:
+            self.at(slot, lambda fd: syscalls.fallocate(fd, mode, offset, length))
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS)
+    def looks_for_holes(self, slot: int) -> None:
+        """Where they are is the disk's affair, but nothing else than zeros may be in them."""
+        if slot in self.open:
+            self.at(slot, _check_holes)
+
+    @precondition(lambda self: len(self.open) > 1)
+    @rule(source=SLOTS, sink=SLOTS, offset=OFFSETS, length=st.integers(0, 100_000))
+    def sends(self, source: int, sink: int, offset: int, length: int) -> None:
+        if source not in self.open or sink not in self.open or source == sink:
+            return
+        pairs = zip(self.open[source][0], self.open[sink][0], strict=True)
+        self.sides.calls += 1
+        local, mount = (outcome(partial(os.sendfile, b, a, offset, length)) for a, b in pairs)
+        assert mount == local, f"locally {local}, on the mount {mount}"
+
+    @precondition(lambda self: self.open)
+    @rule(slot=SLOTS, name=NAMES)
+    def works_from_a_directory(self, slot: int, name: str) -> None:
+        if slot not in self.open:
+            return
+        self.at(slot, lambda fd: sorted(os.listdir(fd)))
+        self.at(slot, lambda fd: self.seen(os.stat(name, dir_fd=fd)))
+        self.at(slot, lambda fd: os.mkdir(name, dir_fd=fd))
+        self.at(slot, lambda fd: os.close(os.open(f"{name}/new", os.O_CREAT, dir_fd=fd)))
+        self.at(slot, lambda fd: os.rename(f"{name}/new", "b", src_dir_fd=fd, dst_dir_fd=fd))
+        self.at(slot, lambda fd: os.rmdir(name, dir_fd=fd))
+        self.at(slot, lambda fd: sorted(os.listdir(fd)))
+
+    @precondition(lambda self: self.open and self.sides.kind.modes)
+    @rule(slot=SLOTS, mode=MODES)
+    def fchmods(self, slot: int, mode: int) -> None:
+        if slot in self.open:
+            self.at(slot, lambda fd: os.fchmod(fd, mode))
+
     @precondition(lambda self: self.sides.kind.modes)
     @rule(path=PATHS, mode=DIRECTORY_MODES)
-    def changes_modes(self, path: str, mode: int) -> None:
+    def changes_modes(self, path: Place, mode: int) -> None:
+        path = self.path(path)
         self.both(lambda root: os.chmod(f"{root}/{path}", mode))
 
     @rule(path=PATHS | st.just("."))
-    def lists(self, path: str) -> None:
+    def lists(self, path: Place) -> None:
+        path = self.path(path)
         self.both(lambda root: sorted(os.listdir(f"{root}/{path}")))
 
     @rule()
@@ -273,17 +448,22 @@ class Differential(RuleBasedStateMachine):
 
     def _tree(self, root: str) -> list[tuple[object, ...]]:
         found: list[tuple[object, ...]] = []
+        numbers: dict[int, str] = {}
         for directory, directories, files in os.walk(root):
             for name in sorted(directories + files):
                 path = os.path.join(directory, name)
                 told = os.lstat(path)
+                place = os.path.relpath(path, root)
                 content: object = None
                 if modes.S_ISREG(told.st_mode):
-                    content = Path(path).read_bytes()
+                    content = _digest(Path(path).read_bytes())
                 elif modes.S_ISLNK(told.st_mode):
                     content = os.readlink(path)
-                found.append((os.path.relpath(path, root), *self.seen(told), content))
-        return sorted(found, key=lambda entry: str(entry[0]))
+                found.append((place, *self.seen(told), content))
+                if told.st_nlink > 1 and not modes.S_ISDIR(told.st_mode):
+                    numbers[told.st_ino] = min(place, numbers.get(told.st_ino, place))
+        found += [("a file of several names", first) for first in numbers.values()]
+        return sorted(found, key=str)
 
     def teardown(self) -> None:
         try:
@@ -298,6 +478,36 @@ class Differential(RuleBasedStateMachine):
                         os.close(descriptor)
             for root in self.roots:
                 shutil.rmtree(root, ignore_errors=True)
+
+
+def _digest(content: bytes) -> tuple[object, ...]:
+    return content[:40], hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _attributes(path: str) -> list[tuple[str, bytes]]:
+    names = [name for name in os.listxattr(path) if name.startswith("user.")]
+    return [(name, os.getxattr(path, name)) for name in sorted(names)]
+
+
+def _check_holes(descriptor: int) -> str:
+    """Raises AssertionError for a hole with something in it."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    place = 0
+    while place < size:
+        hole = os.lseek(descriptor, place, os.SEEK_HOLE)
+        assert place <= hole <= size
+        if hole == size:
+            break
+        try:
+            place = os.lseek(descriptor, hole, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            place = size
+        if hole < place:
+            assert not any(os.pread(descriptor, place - hole, hole))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return "holes are empty"
 
 
 def _copy_all(source: int, target: int, length: int, offset: int, to: int) -> int:
