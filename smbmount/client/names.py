@@ -30,7 +30,7 @@ from smbmount.proto.reparse import ReparsePoint
 from smbmount.proto.status import NtStatus
 
 from .attributes import FileStat
-from .connection import Request
+from .connection import Answer, Request
 from .errors import ClientError, ServerError
 from .open_file import OpenFile, disposition_request, joined, rename_request
 from .tree import Tree
@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 _HIDDEN = re.compile(r"\.smbmount-[0-9a-f]{16}")
 _MOVE = AccessMask.DELETE | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
+_KEEP = _MOVE | AccessMask.WRITE_ATTRIBUTES  # for those who hold it and may not write
 
 
 def hidden_name() -> str:
@@ -124,14 +125,11 @@ class Names:
         Not through a handle of the POSIX extensions: Samba removes such a file at once, and then
         truncates nothing that has no name any more.
         """
-        create = self._place.create(
-            aside, _MOVE, CreateDisposition.OPEN, options=_one_that_is(directory)
-        )
         with trio.CancelScope(shield=True):  # it has no name that anybody would find
             try:
-                answers = await self._tree.send(
-                    [replace(create, contexts=()), disposition_request(RELATED, True)]
-                )
+                answers = await self._mark(aside, _KEEP, directory)
+                if answers[0].status == NtStatus.STATUS_ACCESS_DENIED:
+                    answers = await self._mark(aside, _MOVE, directory)
                 opened = self._tree.parse(answers[0], CreateResponse, path)
                 file = self._place.hold(opened, aside)
                 try:
@@ -143,6 +141,14 @@ class Names:
                 await self._rename(aside, path, False)  # it must stay, so where it was
                 raise
         return file
+
+    async def _mark(self, path: str, access: AccessMask, directory: bool) -> list[Answer]:
+        create = self._place.create(
+            path, access, CreateDisposition.OPEN, options=_one_that_is(directory)
+        )
+        return await self._tree.send(
+            [replace(create, contexts=()), disposition_request(RELATED, True)]
+        )
 
     async def rename(
         self, path: str, target: str, *, replace: bool, point: ReparsePoint | None

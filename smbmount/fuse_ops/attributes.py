@@ -1,13 +1,13 @@
 """What stat(2) shows: the server's metadata in Linux's terms."""
 
 import stat as modes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyfuse3
 
 from smbmount.client.attributes import FileStat
 from smbmount.proto.create import FileAttributes
-from smbmount.proto.filetime import to_unix_ns
+from smbmount.proto.filetime import from_unix_ns, to_unix_ns
 
 from .settings import ViewSettings
 
@@ -92,6 +92,21 @@ def entry_of(
     entry.st_atime_ns = to_unix_ns(stat.accessed or stat.written)
     entry.st_ctime_ns = to_unix_ns(stat.changed or stat.written)
     return entry
+
+
+def as_set(
+    stat: FileStat, attr: pyfuse3.EntryAttributes, fields: pyfuse3.SetattrFields
+) -> FileStat:
+    """The metadata after a setattr that no server is told of."""
+    return replace(
+        stat,
+        size=int(attr.st_size) if fields.update_size else stat.size,
+        accessed=from_unix_ns(attr.st_atime_ns) if fields.update_atime else stat.accessed,
+        written=from_unix_ns(attr.st_mtime_ns) if fields.update_mtime else stat.written,
+        mode=modes.S_IMODE(attr.st_mode)
+        if fields.update_mode and stat.mode is not None
+        else stat.mode,
+    )
 
 
 def attributes_for(mode: int, current: FileAttributes) -> FileAttributes | None:

@@ -80,6 +80,8 @@ class ShareOperations(pyfuse3.Operations):
         """From an open file if there is one, or a name that moved would be asked for."""
         if node.opens:
             return await node.opens[-1].file.query()
+        if node.gone:
+            return node.stat
         stat = await self._at(node, self._share.stat)
         if is_another(node.stat, stat):
             raise pyfuse3.FUSEError(errno.ESTALE)
@@ -97,6 +99,10 @@ class ShareOperations(pyfuse3.Operations):
                 await trio.lowlevel.checkpoint()  # a rename that was answered has its turn
                 if node.path == path:
                     raise pyfuse3.FUSEError(errno.ESTALE) from error
+
+    def _rest(self, node: Inode) -> OpenFile | None:
+        """What is left on the server of an open file that has lost its names."""
+        return node.rests[-1] if node.rests and not node.links else None
 
     def _writer(self, node: Inode, fh: int | None) -> OpenFile | None:
         """An open file to change the node through: the caller's own, or another, or none."""

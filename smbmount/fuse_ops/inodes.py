@@ -7,7 +7,9 @@ number away again. Those get a number of ours, from 2**63 up.
 
 A node keeps its links: the directories it is in, and under which names. Its path is built by
 walking up, so renaming a directory moves all that is below it at once. The root has no link; a
-node that lost its last one was unlinked, and is reached through its open files only.
+node that lost its last one was unlinked, and is reached through its open files only. One that this
+mount removed for good is `gone`: what the server shows under its number later is another file, and
+must not be taken for it, for the kernel lets nobody do anything in a directory that was removed.
 
 A node lives while the kernel holds lookups on it, a file of it is open, or a node below it lives.
 
@@ -49,7 +51,8 @@ class Inode:
     """One file or directory of the share."""
 
     __slots__ = (
-        "changed_at", "children", "links", "locks", "lookups", "number", "opens", "remembered",
+        "changed_at", "children", "gone", "links", "locks", "lookups", "number", "opens",
+        "remembered",
         "rests", "stat",
     )  # fmt: skip
 
@@ -60,6 +63,7 @@ class Inode:
         self.lookups = 0  # references that the kernel holds
         self.links: list[tuple[Inode, str]] = []
         self.children = 0  # links that other nodes have in this one
+        self.gone = False  # this mount removed the last of its names
         self.opens: list[OpenNode] = []
         self.rests: list[OpenFile] = []  # names it lost while it was open; closing removes them
         self.locks: NodeLocks | None = None  # while it is open, once somebody has locked it
@@ -194,7 +198,7 @@ class InodeTable:
         if number > ROOT:
             node = self._by_number.get(number)
             taken = node is not None and known is not node
-            if node is not None and _is_it(node, stat):
+            if node is not None and _is_it(node, stat) and _was_not_given_away(node, stat):
                 if not (taken and _in_another_case(node, parent, name, stat)):
                     return node
             elif node is None and not (known is not None and _is_it(known, stat)):
@@ -250,6 +254,14 @@ class InodeTable:
     def unlink(self, parent: Inode, name: str) -> None:
         """This mount removed a name."""
         self._changed(parent, name)
+        self._remove(parent, name)
+
+    def _remove(self, parent: Inode, name: str) -> None:
+        node = self.find(parent, name)
+        if node is not None and len(node.links) == 1:
+            node.gone = node.stat.is_directory or node.stat.links <= 1
+            if node.gone:
+                node.stat = replace(node.stat, links=0, delete_pending=True)
         self.lose(parent, name)
 
     def rename(self, parent: Inode, name: str, target: Inode, new_name: str) -> Inode | None:
@@ -260,10 +272,10 @@ class InodeTable:
         if (parent, name) == (target, new_name):
             return node
         if node is None:
-            self.lose(target, new_name)
+            self._remove(target, new_name)
             return None
         node.lookups += 1  # or it could die between its two names
-        self.lose(target, new_name)
+        self._remove(target, new_name)
         self.lose(parent, name)
         self._link(node, target, new_name)
         node.lookups -= 1
@@ -309,6 +321,16 @@ def _is_it(node: Inode, stat: FileStat) -> bool:
         and node.stat.file_id == stat.file_id
         and node.stat.is_directory == stat.is_directory
     )
+
+
+def _was_not_given_away(node: Inode, stat: FileStat) -> bool:
+    """False if the server shows another file under the number of a node without names.
+
+    One that was not removed here may have been moved by another client, birth time and all.
+    """
+    if node.links or node.number == ROOT:
+        return True
+    return not node.gone and node.stat.created == stat.created
 
 
 def _in_another_case(node: Inode, parent: Inode, name: str, stat: FileStat) -> bool:

@@ -6,6 +6,7 @@ import trio
 from smbmount.client.open_file import OpenFile
 from smbmount.proto.filetime import from_unix_ns
 
+from .attributes import as_set
 from .errors import answered
 from .gaps import expect_gap, is_gap, mark_again
 from .inodes import Inode
@@ -36,7 +37,10 @@ class MetadataOperations(PermissionOperations):
     ) -> pyfuse3.EntryAttributes:
         """Size, times, mode and owner: what the server can keep of them (`permissions`)."""
         node = self._inodes.get(inode)
-        file = self._writer(node, fh)
+        if node.gone and not node.opens:  # nobody else will ever see it
+            node.stat = as_set(node.stat, attr, fields)
+            return self._entry(node)
+        file = self._writer(node, fh) or self._rest(node)
         try:
             if fields.update_size:
                 await self._set_size(node, file, attr.st_size)

@@ -36,14 +36,16 @@ class PermissionOperations(ShareOperations):
 
     async def _chmod(self, node: Inode, mode: int) -> int:
         if self._share.posix:
+            if self._rest(node) is not None:  # no client can open it any more
+                self._remember(node).mode = modes.S_IMODE(mode)
+                return 0
             await self._at(
                 node,
                 lambda path: _permitted(lambda: self._share.set_mode(path, modes.S_IMODE(mode))),
             )
             return 0
         if self._view.dynamic:
-            node.remembered = node.remembered or Remembered()
-            node.remembered.mode = modes.S_IMODE(mode)
+            self._remember(node).mode = modes.S_IMODE(mode)
         if node.stat.type != modes.S_IFREG:
             return 0
         node.stat = await self._stat(node)  # another client may have changed the attributes
@@ -55,12 +57,16 @@ class PermissionOperations(ShareOperations):
         gid = None if gid == shown_gid else gid
         if uid is None and gid is None:
             return
-        if self._share.posix:
+        if self._share.posix and self._rest(node) is None:
             await self._give(node, uid, gid)
-        elif self._view.dynamic:
-            node.remembered = node.remembered or Remembered()
-            node.remembered.uid = node.remembered.uid if uid is None else uid
-            node.remembered.gid = node.remembered.gid if gid is None else gid
+        elif self._share.posix or self._view.dynamic:
+            remembered = self._remember(node)
+            remembered.uid = remembered.uid if uid is None else uid
+            remembered.gid = remembered.gid if gid is None else gid
+
+    def _remember(self, node: Inode) -> Remembered:
+        node.remembered = node.remembered or Remembered()
+        return node.remembered
 
     async def _give(self, node: Inode, uid: int | None, gid: int | None) -> None:
         """chown on the server.

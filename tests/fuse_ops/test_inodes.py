@@ -300,6 +300,32 @@ def test_a_servers_id_may_be_where_our_own_begin(table: InodeTable) -> None:
     assert ours.number != theirs.number
 
 
+def test_a_number_that_was_given_away_again_is_another_file(table: InodeTable) -> None:
+    removed = held(table.meet(table.root, "removed", directory_stat(5)))
+    table.unlink(table.root, "removed")
+    new = held(table.made(table.root, "new", directory_stat(5)))
+    assert new is not removed
+    assert new.number != removed.number
+    table.forget(removed.number, 1)
+    assert table.meet(table.root, "new", directory_stat(5)) is new
+
+
+def test_what_another_client_moved_is_the_same_file_unless_it_was_born_later(
+    table: InodeTable,
+) -> None:
+    moved = held(table.meet(table.root, "old", directory_stat(5, created=1)))
+    table.lose(table.root, "old")
+    assert table.meet(table.root, "new", directory_stat(5, created=1)) is moved
+    table.lose(table.root, "new")
+    assert table.meet(table.root, "newer", directory_stat(5, created=2)) is not moved
+
+
+def test_a_file_that_has_another_name_is_the_same_under_it(table: InodeTable) -> None:
+    file = held(table.meet(table.root, "one", file_stat(5, links=2)))
+    table.unlink(table.root, "one")
+    assert table.meet(table.root, "two", file_stat(5, links=1)) is file
+
+
 def test_a_listing_does_not_lower_the_count_of_links(table: InodeTable) -> None:
     node = held(table.meet(table.root, "file", file_stat(5, links=2)))
     table.meet(table.root, "file", file_stat(5, links=1))

@@ -124,6 +124,40 @@ def test_a_file_can_be_renamed_over_while_the_new_one_is_open(place: Place) -> N
     _eventually(place.disk, ["doc"])
 
 
+def test_a_removed_directory_in_use_is_not_taken_for_a_new_one(place: Place) -> None:
+    for _ in range(5):  # disks give numbers away again soon
+        os.mkdir(place.mnt / "old")
+        held = os.open(place.mnt / "old", os.O_RDONLY)
+        os.rmdir(place.mnt / "old")
+        os.mkdir(place.mnt / "new")
+        (place.mnt / "new" / "file").write_text("works")
+        assert os.listdir(place.mnt / "new") == ["file"]
+        with pytest.raises(FileNotFoundError):
+            os.open("file", os.O_RDONLY, dir_fd=held)
+        os.close(held)
+        shutil.rmtree(place.mnt / "new")
+
+
+def test_what_is_removed_can_be_asked_and_changed_by_who_holds_it(place: Place) -> None:
+    (place.mnt / "file").write_text("content")
+    os.mkdir(place.mnt / "directory")
+    held = [os.open(place.mnt / name, os.O_RDONLY) for name in ("file", "directory")]
+    os.unlink(place.mnt / "file")
+    os.rmdir(place.mnt / "directory")
+    time.sleep(1.1)  # the kernel remembers no longer
+    for descriptor in held:
+        assert os.fstat(descriptor).st_nlink == 0
+        os.utime(descriptor, ns=(10**18, 10**18 + 500))
+        os.fchmod(descriptor, 0o700)
+        os.fchown(descriptor, os.getuid(), os.getgid())
+        time.sleep(1.1)
+        told = os.fstat(descriptor)
+        assert told.st_mtime_ns == 10**18 + 500
+        if place.posix:
+            assert told.st_mode & 0o777 == 0o700
+        os.close(descriptor)
+
+
 def test_a_directory_is_renamed_with_open_files_below(place: Place) -> None:
     (place.mnt / "a" / "b").mkdir(parents=True)
     with open(place.mnt / "a" / "b" / "f", "w+b", buffering=0) as file:
