@@ -17,7 +17,7 @@ class FileStat:
     attributes: FileAttributes
     size: int
     allocated: int
-    links: int
+    links: int  # names; 0: not told, as in listings
     created: int
     accessed: int
     written: int

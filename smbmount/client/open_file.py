@@ -389,7 +389,7 @@ class OpenFile:
                         attributes=FileAttributes(entry.file_attributes),
                         size=entry.end_of_file,
                         allocated=entry.allocation_size,
-                        links=1,
+                        links=0,
                         created=entry.creation_time,
                         accessed=entry.last_access_time,
                         written=entry.last_write_time,

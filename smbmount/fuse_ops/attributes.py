@@ -54,15 +54,15 @@ def owner_of(
     return uid, gid
 
 
-def _links_of(stat: FileStat, nameless: bool) -> int:
-    """A name that only waits for the last close does not count; plain servers know that.
+def links_of(stat: FileStat, hidden: int) -> int:
+    """How many names a file has, without the `hidden` ones that wait for its last close.
 
-    Without the extensions 0 means "not told", and the server says whether a file is to go; with
-    them it does not, but one that has no name here and is open is such a file.
+    The server counts those; but one without the extensions leaves out the one it was asked through
+    (`delete_pending`), and its 0 means "not told" otherwise.
     """
-    if stat.mode is None:
-        return stat.links if stat.delete_pending else max(stat.links, 1)
-    return max(stat.links - 1, 0) if nameless else stat.links
+    if stat.delete_pending:
+        return max(stat.links - max(hidden - 1, 0), 0)
+    return max(stat.links - hidden, 1 if stat.mode is None else 0)
 
 
 def entry_of(
@@ -70,10 +70,12 @@ def entry_of(
     stat: FileStat,
     view: ViewSettings,
     remembered: Remembered | None = None,
-    *,
-    nameless: bool = False,
+    hidden: int = 0,
 ) -> pyfuse3.EntryAttributes:
-    """The answer to lookup and getattr; names and attributes may be kept for `actimeo` s."""
+    """The answer to lookup and getattr; names and attributes may be kept for `actimeo` s.
+
+    `hidden` is how many names wait for the last close.
+    """
     entry = pyfuse3.EntryAttributes()
     entry.st_ino = pyfuse3.InodeT(number)
     entry.entry_timeout = view.actimeo
@@ -84,7 +86,7 @@ def entry_of(
     entry.st_mode = pyfuse3.ModeT(mode)
     entry.st_uid, entry.st_gid = owner_of(stat, view, remembered)
     entry.st_rdev = stat.device
-    entry.st_nlink = _links_of(stat, nameless)
+    entry.st_nlink = links_of(stat, hidden)
     entry.st_size = stat.size
     entry.st_blocks = -(-stat.allocated // _BLOCK)
     entry.st_blksize = 1024 * 1024  # what tools like cp ask for at a time

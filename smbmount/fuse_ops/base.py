@@ -57,8 +57,7 @@ class ShareOperations(pyfuse3.Operations):
 
     def _entry(self, node: Inode) -> pyfuse3.EntryAttributes:
         """What stat(2) shows of the node."""
-        nameless = bool(node.opens) and not node.links
-        return entry_of(node.number, node.stat, self._view, node.remembered, nameless=nameless)
+        return entry_of(node.number, node.stat, self._view, node.remembered, len(node.rests))
 
     def _there(self, name: bytes) -> str:
         """The server's spelling of a name. Raises BadName."""

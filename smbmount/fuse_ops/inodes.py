@@ -28,7 +28,7 @@ import trio
 
 from smbmount.client.attributes import FileStat
 
-from .attributes import Remembered
+from .attributes import Remembered, links_of
 from .names import child
 
 if TYPE_CHECKING:
@@ -98,6 +98,14 @@ class Inode:
             if above is directory:
                 return True
         return False
+
+    def let_go(self) -> "OpenFile":
+        """What is left of one of its names, to be closed: the server will count one less."""
+        rest = self.rests.pop()
+        if self.stat.links:
+            counted = not self.stat.delete_pending
+            self.stat = replace(self.stat, links=self.stat.links - counted, delete_pending=False)
+        return rest
 
     def content_changed(self) -> None:
         """This mount changed the bytes: nobody's read-ahead of them is right any more."""
@@ -177,14 +185,9 @@ class InodeTable:
         elif len(node.links) > 1:  # a path is built from the name that was seen last
             node.links.remove((parent, name))
             node.links.append((parent, name))
-        if (
-            stat.mode is None
-            and stat.links < node.stat.links
-            and stat.links == 1
-            and _same_file(stat, node.stat)
-        ):
-            # A listing does not count links; what a stat said before still holds.
-            stat = replace(stat, links=node.stat.links)
+        untold = stat.mode is None and not stat.links and not stat.delete_pending
+        if untold and _same_file(stat, node.stat):
+            stat = replace(stat, links=node.stat.links)  # what was told before still holds
         node.stat = stat
         return node
 
@@ -251,31 +254,40 @@ class InodeTable:
         self.retire(node)
         self.retire(parent)
 
-    def unlink(self, parent: Inode, name: str) -> None:
-        """This mount removed a name."""
+    def unlink(self, parent: Inode, name: str, *, hidden: bool = False) -> None:
+        """This mount removed a name, or hid it: then the newest of the node's `rests` is it."""
         self._changed(parent, name)
-        self._remove(parent, name)
+        self._remove(parent, name, hidden)
 
-    def _remove(self, parent: Inode, name: str) -> None:
+    def _remove(self, parent: Inode, name: str, hidden: bool) -> None:
         node = self.find(parent, name)
-        if node is not None and len(node.links) == 1:
-            node.gone = node.stat.is_directory or node.stat.links <= 1
-            if node.gone:
+        if node is not None:
+            left = links_of(node.stat, len(node.rests) - hidden) - 1
+            left = max(left, len(node.links) - 1)  # listings do not count
+            if node.stat.is_directory or not left:
+                node.gone = True
                 node.stat = replace(node.stat, links=0, delete_pending=True)
+            elif not hidden:
+                node.stat = replace(node.stat, links=max(node.stat.links - 1, 1))
         self.lose(parent, name)
 
-    def rename(self, parent: Inode, name: str, target: Inode, new_name: str) -> Inode | None:
-        """This mount moved a name, and what had the new one lost it; the node, if it is known."""
+    def rename(
+        self, parent: Inode, name: str, target: Inode, new_name: str, *, hidden: bool = False
+    ) -> Inode | None:
+        """This mount moved a name, and what had the new one lost it; the node, if it is known.
+
+        `hidden` is `unlink`'s, of what had the new name.
+        """
         self._changed(parent, name)
         self._changed(target, new_name)
         node = self._by_link.get((parent.number, name))
         if (parent, name) == (target, new_name):
             return node
         if node is None:
-            self._remove(target, new_name)
+            self._remove(target, new_name, hidden)
             return None
         node.lookups += 1  # or it could die between its two names
-        self._remove(target, new_name)
+        self._remove(target, new_name, hidden)
         self.lose(parent, name)
         self._link(node, target, new_name)
         node.lookups -= 1

@@ -107,29 +107,34 @@ class NameOperations(LinkOperations):
         path = parent.path_of(there)
         node = self._inodes.find(parent, there)
         try:
-            await self._take_away(node, path, directory)
+            hidden = await self._take_away(node, path, directory)
         except ServerError as error:
             if error.status != NtStatus.STATUS_CANNOT_DELETE:
                 raise
             # SMB does not remove what is read-only; POSIX asks the directory, not the file.
             await self._make_writable(path)
-            await self._take_away(node, path, directory)
-        self._inodes.unlink(parent, there)
+            hidden = await self._take_away(node, path, directory)
+        self._inodes.unlink(parent, there, hidden=hidden)
         self._directories.removed(parent, there)
 
-    async def _take_away(self, node: Inode | None, path: str, directory: bool) -> None:
-        """Remove it; what is open here loses its name now, and the rest at the last close."""
-        if node is not None and (node.opens or self._directories.lists(node)):
-            await self._left_to(node, await self._share.remove_open(path, directory=directory))
-        else:
-            await self._share.remove(path, directory=directory)
+    async def _take_away(self, node: Inode | None, path: str, directory: bool) -> bool:
+        """Remove it; what is open here loses its name now, and the rest at the last close.
 
-    async def _left_to(self, node: Inode | None, rest: OpenFile) -> None:
-        """Keep what is left of a node for as long as it is open here."""
+        True if there is such a rest.
+        """
+        if node is not None and (node.opens or self._directories.lists(node)):
+            rest = await self._share.remove_open(path, directory=directory)
+            return await self._left_to(node, rest)
+        await self._share.remove(path, directory=directory)
+        return False
+
+    async def _left_to(self, node: Inode | None, rest: OpenFile) -> bool:
+        """Keep what is left of a node for as long as it is open here; True if it is."""
         if node is not None and node.opens:
             node.rests.append(rest)
-        else:
-            await rest.close()
+            return True
+        await rest.close()
+        return False
 
     async def _make_writable(self, path: str) -> None:
         stat = await self._share.stat(path)

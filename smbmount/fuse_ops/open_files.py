@@ -157,15 +157,14 @@ class OpenTable:
         if locks is not None and not node.inode.opens:
             node.inode.locks = None
         self._inodes.retire(node.inode)
-        rests = [] if node.inode.opens else node.inode.rests
         try:
             if locks is None:
                 await node.file.close()
             else:
                 await self._close_locked(handle, node, locks)
         finally:
-            while rests:
-                await rests.pop().close()
+            while node.inode.rests and not node.inode.opens:
+                await node.inode.let_go().close()
 
     async def _close_locked(self, handle: int, node: OpenNode, locks: NodeLocks) -> None:
         """Close one of a node that is, or was, locked. Raises ClientError."""

@@ -94,9 +94,8 @@ class RenameOperations(NameOperations):
             special=moving is not None
             and bool(moving.stat.attributes & FileAttributes.REPARSE_POINT),
         )
-        if rest is not None:
-            await self._left_to(replaced, rest)
-        moved = self._inodes.rename(parent, old, target, new)
+        hidden = rest is not None and await self._left_to(replaced, rest)
+        moved = self._inodes.rename(parent, old, target, new, hidden=hidden)
         self._directories.removed(parent, old)
         if moved is not None:
             moved.changed_at = trio.current_time()

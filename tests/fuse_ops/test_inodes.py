@@ -324,11 +324,12 @@ def test_a_file_that_has_another_name_is_the_same_under_it(table: InodeTable) ->
     file = held(table.meet(table.root, "one", file_stat(5, links=2)))
     table.unlink(table.root, "one")
     assert table.meet(table.root, "two", file_stat(5, links=1)) is file
+    assert file.stat.links == 1
 
 
 def test_a_listing_does_not_lower_the_count_of_links(table: InodeTable) -> None:
     node = held(table.meet(table.root, "file", file_stat(5, links=2)))
-    table.meet(table.root, "file", file_stat(5, links=1))
+    table.meet(table.root, "file", file_stat(5, links=0))
     assert node.stat.links == 2
 
 

@@ -1,13 +1,14 @@
 """Hard links and inode numbers, judged by the server's own disk."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab.mounts import mounted
-from tests.lab.samba import SambaServer
+from tests.lab.samba import SHARES, SambaServer
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,38 @@ def test_one_name_may_go(mnt: Path) -> None:
     (mnt / "a").unlink()
     assert (mnt / "b").read_bytes() == b"stays"
     assert (mnt / "b").stat().st_nlink == 1
+
+
+def test_a_listing_leaves_the_count_of_names_as_it_is(mnt: Path) -> None:
+    (mnt / "counted").mkdir()
+    (mnt / "counted" / "a").touch()
+    os.link(mnt / "counted" / "a", mnt / "counted" / "b")
+    assert [entry.stat().st_nlink for entry in os.scandir(mnt / "counted")] == [2, 2]
+    (mnt / "counted" / "b").unlink()
+    assert [entry.stat().st_nlink for entry in os.scandir(mnt / "counted")] == [1]
+
+
+@pytest.mark.parametrize("extensions", ["yes", "no"])
+@pytest.mark.parametrize("gone", ["a", "b"])
+def test_a_removed_name_of_an_open_file_does_not_count(extensions: str, gone: str) -> None:
+    """The server counts it until the last close."""
+    options = {"smb3 unix extensions": extensions}
+    with (
+        SambaServer(options, {"plain": SHARES["plain"]}) as server,
+        mounted(server, "plain") as mnt,
+    ):
+        (mnt / "a").write_bytes(b"x")
+        os.link(mnt / "a", mnt / "b")
+        (left,) = {"a", "b"} - {gone}
+        with open(mnt / "a") as file:
+            os.unlink(mnt / gone)
+            for pause in (0, 1.1):  # so long the kernel remembers
+                time.sleep(pause)
+                assert [entry.stat().st_nlink for entry in os.scandir(mnt)] == [1]
+                assert os.fstat(file.fileno()).st_nlink == 1
+        for pause in (0, 1.1):
+            time.sleep(pause)
+            assert (mnt / left).stat().st_nlink == 1
 
 
 def test_a_name_that_is_taken_is_not_replaced(mnt: Path) -> None:
