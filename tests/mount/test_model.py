@@ -7,6 +7,7 @@ docs/posix.md says why.
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import itertools
 import mmap
@@ -34,19 +35,29 @@ NAMES = st.sampled_from(
     ["a", "b", "c.txt", "ends in dot.", "ends in space ", 'odd:*?"<>\\|', "größe 海 🐚", "x" * 200]
 )
 LONG = "y" * 256
-ANYWHERE = st.lists(NAMES, min_size=1, max_size=3).map("/".join) | st.sampled_from(
-    [LONG, f"a/{LONG}", "a/", "b/.", "c.txt/"]
+ANYWHERE = st.one_of(
+    st.lists(NAMES, min_size=1, max_size=3).map("/".join),
+    st.sampled_from(["c.txt", "a/b/c.txt", "a/", "a/b/.", "c.txt/", LONG, f"a/{LONG}"]),
 )
 SLOTS = st.integers(0, 3)
 OFFSETS = st.integers(0, 9000) | st.sampled_from([4095, 4096, 1_048_576, 3_000_000])
 DATA = st.binary(max_size=40) | st.sampled_from([b"z" * 5000, b"m" * 1_100_000])
-FLAGS = st.lists(
-    st.sampled_from(
-        [os.O_CREAT, os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_APPEND, os.O_SYNC, os.O_NOFOLLOW,
-         os.O_DIRECTORY]
-    ),
-    max_size=3,
-)  # fmt: skip
+FLAGS = st.sampled_from(
+    [
+        0,
+        os.O_CREAT,
+        os.O_CREAT | os.O_EXCL,
+        os.O_CREAT | os.O_TRUNC,
+        os.O_CREAT | os.O_APPEND,
+        os.O_CREAT | os.O_NOFOLLOW,
+        os.O_CREAT | os.O_SYNC | os.O_TRUNC,
+        os.O_TRUNC,
+        os.O_APPEND,
+        os.O_SYNC,
+        os.O_NOFOLLOW,
+        os.O_DIRECTORY,
+    ]
+)
 ATTRIBUTES = st.sampled_from(["user.a", "user.another"])
 # All that the owner may do stays allowed: here it is root, and on the server an ordinary user.
 MODES = st.sampled_from([0o644, 0o600, 0o755, 0o666, 0o777])
@@ -55,15 +66,25 @@ TIMES = st.integers(10**18, 2 * 10**18).map(lambda ns: ns // 100 * 100)  # what 
 
 
 @dataclass(frozen=True)
-class Known:
-    """Something that is there already, or a name below it."""
+class There:
+    """One of what is there already."""
 
     number: int
-    below: str
 
 
-Place = str | Known
-PATHS = ANYWHERE | st.builds(Known, st.integers(0, 999), st.just("") | NAMES)
+@dataclass(frozen=True)
+class Within:
+    """A name in one of the directories that are there."""
+
+    number: int
+    name: str
+
+
+Place = str | There | Within
+_NUMBERS = st.integers(0, 999)
+_THERE, _WITHIN = st.builds(There, _NUMBERS), st.builds(Within, _NUMBERS, NAMES)
+PATHS = st.one_of(_THERE, _THERE, _WITHIN, ANYWHERE)  # most of the time what can succeed
+NEW = st.one_of(_WITHIN, _WITHIN, _THERE, ANYWHERE)
 
 
 @dataclass(frozen=True)
@@ -119,8 +140,11 @@ class Differential(RuleBasedStateMachine):
         name = f"run{next(self.sides.numbers)}"
         self.roots = (str(self.sides.local / name), str(self.sides.mnt / name))
         for root in self.roots:
-            os.mkdir(root)
+            _furnish(Path(root))
         self.open: dict[int, tuple[tuple[int, int], str]] = {}  # slot: descriptors, path
+        for slot, (path, flags) in enumerate(_OPEN_AT_FIRST):
+            one, other = (os.open(f"{root}/{path}", flags) for root in self.roots)
+            self.open[slot] = ((one, other), path)
 
     def both(self, call: Callable[[str], Any]) -> Outcome:
         """Do it in both trees and compare; what both said."""
@@ -141,16 +165,24 @@ class Differential(RuleBasedStateMachine):
         """Relative to the roots."""
         if isinstance(place, str):
             return place
-        there = sorted(
-            os.path.relpath(os.path.join(directory, name), self.roots[0])
-            for directory, directories, files in os.walk(self.roots[0])
-            for name in directories + files
-        )
-        path = there[place.number % len(there)] if there else "a"
-        if place.below:
-            path = f"{path}/{place.below}"
+        directories, others = ["."], []
+        for directory, below, files in os.walk(self.roots[0]):
+            at = os.path.relpath(directory, self.roots[0])
+            directories += [os.path.normpath(f"{at}/{name}") for name in below]
+            others += [os.path.normpath(f"{at}/{name}") for name in files]
+        if isinstance(place, Within):
+            directories.sort()
+            path = f"{directories[place.number % len(directories)]}/{place.name}"
+        else:
+            there = sorted(directories[1:] + others) or ["a"]
+            path = there[place.number % len(there)]
         note(f"{place} is {path!r}")
-        return path
+        return os.path.normpath(path)
+
+    def opened(self, number: int) -> int:
+        """A slot that is in use."""
+        slots = sorted(self.open)
+        return slots[number % len(slots)]
 
     def is_directory(self, slot: int) -> bool:
         return modes.S_ISDIR(os.fstat(self.open[slot][0][0]).st_mode)
@@ -169,15 +201,11 @@ class Differential(RuleBasedStateMachine):
 
     @rule(path=PATHS, slot=SLOTS, access=st.sampled_from([os.O_RDONLY, os.O_WRONLY, os.O_RDWR]),
           flags=FLAGS, mode=MODES)  # fmt: skip
-    def opens(self, path: Place, slot: int, access: int, flags: list[int], mode: int) -> None:
+    def opens(self, path: Place, slot: int, access: int, flags: int, mode: int) -> None:
         if slot in self.open:
-            self.closes(slot)
+            self._close(slot)
         path = self.path(path)
-        bits = access | os.O_NONBLOCK  # a fifo has nobody at its other end
-        for flag in flags:
-            bits |= flag
-        if bits & os.O_EXCL and not bits & os.O_CREAT:
-            return  # undefined
+        bits = access | flags | os.O_NONBLOCK  # a fifo has nobody at its other end
         if access == os.O_RDONLY and bits & os.O_TRUNC:
             return  # unspecified
         found: list[int] = []
@@ -198,51 +226,50 @@ class Differential(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS)
     def closes(self, slot: int) -> None:
-        if slot in self.open:
-            self.at(slot, os.close)
-            del self.open[slot]
+        self._close(self.opened(slot))
+
+    def _close(self, slot: int) -> None:
+        self.at(slot, os.close)
+        del self.open[slot]
 
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS, offset=OFFSETS, data=DATA)
     def pwrites(self, slot: int, offset: int, data: bytes) -> None:
-        if slot in self.open:
-            self.at(slot, lambda fd: os.pwrite(fd, data, offset))
+        self.at(self.opened(slot), lambda fd: os.pwrite(fd, data, offset))
 
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS, data=DATA)
     def writes(self, slot: int, data: bytes) -> None:
-        if slot in self.open:
-            self.at(slot, lambda fd: os.write(fd, data))
+        self.at(self.opened(slot), lambda fd: os.write(fd, data))
 
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS, offset=OFFSETS, length=st.integers(0, 20000))
     def preads(self, slot: int, offset: int, length: int) -> None:
-        if slot in self.open:
-            self.at(slot, lambda fd: os.pread(fd, length, offset))
+        self.at(self.opened(slot), lambda fd: os.pread(fd, length, offset))
 
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS, offset=st.integers(-10, 9000), whence=st.sampled_from([0, 1, 2]))
     def seeks_and_reads(self, slot: int, offset: int, whence: int) -> None:
-        if slot in self.open and not self.is_directory(slot):  # whose places are its own affair
+        slot = self.opened(slot)
+        if not self.is_directory(slot):  # whose places are its own affair
             self.at(slot, lambda fd: (os.lseek(fd, offset, whence), os.read(fd, 300)))
 
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS, size=OFFSETS)
     def ftruncates(self, slot: int, size: int) -> None:
-        if slot in self.open:
-            self.at(slot, lambda fd: os.ftruncate(fd, size))
+        self.at(self.opened(slot), lambda fd: os.ftruncate(fd, size))
 
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS)
     def fstats_and_fsyncs(self, slot: int) -> None:
-        if slot in self.open:
-            self.at(slot, lambda fd: self.seen(os.fstat(fd)))
-            self.at(slot, os.fsync)
+        self.at(self.opened(slot), lambda fd: self.seen(os.fstat(fd)))
+        self.at(self.opened(slot), os.fsync)
 
     @precondition(lambda self: len(self.open) > 1)
     @rule(source=SLOTS, sink=SLOTS, offset=OFFSETS, to=OFFSETS, length=st.integers(0, 2_000_000))
     def copies(self, source: int, sink: int, offset: int, to: int, length: int) -> None:
-        if source not in self.open or sink not in self.open or source == sink:
+        source, sink = self.opened(source), self.opened(sink)
+        if source == sink:
             return
         pairs = zip(self.open[source][0], self.open[sink][0], strict=True)
         if self.open[source][1] == self.open[sink][1]:
@@ -261,7 +288,7 @@ class Differential(RuleBasedStateMachine):
         path = self.path(path)
         self.both(lambda root: os.unlink(f"{root}/{path}"))
 
-    @rule(path=PATHS, mode=DIRECTORY_MODES)
+    @rule(path=NEW, mode=DIRECTORY_MODES)
     def makes_a_directory(self, path: Place, mode: int) -> None:
         path = self.path(path)
         self.both(lambda root: os.mkdir(f"{root}/{path}", mode))
@@ -271,11 +298,11 @@ class Differential(RuleBasedStateMachine):
         path = self.path(path)
         self.both(lambda root: os.rmdir(f"{root}/{path}"))
 
-    @rule(old=PATHS, new=PATHS)
+    @rule(old=PATHS, new=NEW)
     def renames(self, old: Place, new: Place) -> None:
         self._renames(self.path(old), self.path(new), os.rename)
 
-    @rule(old=PATHS, new=PATHS)
+    @rule(old=PATHS, new=NEW)
     def renames_without_replacing(self, old: Place, new: Place) -> None:
         self._renames(self.path(old), self.path(new), syscalls.rename_without_replacing)
 
@@ -286,7 +313,7 @@ class Differential(RuleBasedStateMachine):
                 if path == old or path.startswith(f"{old}/"):
                     self.open[slot] = (descriptors, new + path[len(old) :])
 
-    @rule(old=PATHS, new=PATHS, follow=st.booleans())
+    @rule(old=PATHS, new=NEW, follow=st.booleans())
     def links(self, old: Place, new: Place, follow: bool) -> None:
         old, new = self.path(old), self.path(new)
 
@@ -297,7 +324,7 @@ class Differential(RuleBasedStateMachine):
 
         self.both(call)
 
-    @rule(aim=ANYWHERE, path=PATHS)
+    @rule(aim=ANYWHERE, path=NEW)
     def symlinks(self, aim: str, path: Place) -> None:
         path = self.path(path)
         self.both(lambda root: os.symlink(aim, f"{root}/{path}"))
@@ -335,7 +362,7 @@ class Differential(RuleBasedStateMachine):
 
         self.both(call)
 
-    @rule(path=PATHS, kind=st.sampled_from([modes.S_IFIFO, modes.S_IFSOCK, modes.S_IFREG]))
+    @rule(path=NEW, kind=st.sampled_from([modes.S_IFIFO, modes.S_IFSOCK, modes.S_IFREG]))
     def makes_a_node(self, path: Place, kind: int) -> None:
         path = self.path(path)
         self.both(lambda root: os.mknod(f"{root}/{path}", kind | 0o644))
@@ -392,20 +419,28 @@ class Differential(RuleBasedStateMachine):
                                 syscalls.ZERO_RANGE, syscalls.ZERO_RANGE | syscalls.KEEP_SIZE,
                                 syscalls.PUNCH_HOLE]))  # fmt: skip
     def allocates(self, slot: int, offset: int, length: int, mode: int) -> None:
-        if slot in self.open:
-            self.at(slot, lambda fd: syscalls.fallocate(fd, mode, offset, length))
+        slot = self.opened(slot)
+        if (
+            not mode & ~syscalls.KEEP_SIZE
+            and offset + length <= os.fstat(self.open[slot][0][0]).st_size
+        ):
+            return  # SMB has no words for it where there are holes
+        self.at(slot, lambda fd: syscalls.fallocate(fd, mode, offset, length))
 
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS)
     def looks_for_holes(self, slot: int) -> None:
         """Where they are is the disk's affair, but nothing else than zeros may be in them."""
-        if slot in self.open:
+        slot = self.opened(slot)
+        access = fcntl.fcntl(self.open[slot][0][0], fcntl.F_GETFL) & os.O_ACCMODE
+        if access != os.O_WRONLY and not self.is_directory(slot):
             self.at(slot, _check_holes)
 
     @precondition(lambda self: len(self.open) > 1)
     @rule(source=SLOTS, sink=SLOTS, offset=OFFSETS, length=st.integers(0, 100_000))
     def sends(self, source: int, sink: int, offset: int, length: int) -> None:
-        if source not in self.open or sink not in self.open or source == sink:
+        source, sink = self.opened(source), self.opened(sink)
+        if source == sink:
             return
         pairs = zip(self.open[source][0], self.open[sink][0], strict=True)
         self.sides.calls += 1
@@ -415,8 +450,7 @@ class Differential(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(slot=SLOTS, name=NAMES)
     def works_from_a_directory(self, slot: int, name: str) -> None:
-        if slot not in self.open:
-            return
+        slot = self.opened(slot)
         self.at(slot, lambda fd: sorted(os.listdir(fd)))
         self.at(slot, lambda fd: self.seen(os.stat(name, dir_fd=fd)))
         self.at(slot, lambda fd: os.mkdir(name, dir_fd=fd))
@@ -428,8 +462,10 @@ class Differential(RuleBasedStateMachine):
     @precondition(lambda self: self.open and self.sides.kind.modes)
     @rule(slot=SLOTS, mode=MODES)
     def fchmods(self, slot: int, mode: int) -> None:
-        if slot in self.open:
-            self.at(slot, lambda fd: os.fchmod(fd, mode))
+        slot = self.opened(slot)
+        if self.is_directory(slot):
+            mode |= 0o100
+        self.at(slot, lambda fd: os.fchmod(fd, mode))
 
     @precondition(lambda self: self.sides.kind.modes)
     @rule(path=PATHS, mode=DIRECTORY_MODES)
@@ -469,7 +505,7 @@ class Differential(RuleBasedStateMachine):
         try:
             self.both(self._tree)
             for slot in list(self.open):
-                self.closes(slot)
+                self._close(slot)
             self.both(self._tree)
         finally:
             for descriptors, _ in self.open.values():
@@ -478,6 +514,24 @@ class Differential(RuleBasedStateMachine):
                         os.close(descriptor)
             for root in self.roots:
                 shutil.rmtree(root, ignore_errors=True)
+
+
+_OPEN_AT_FIRST = (
+    ("c.txt", os.O_RDWR),
+    ("a/b/c.txt", os.O_RDWR | os.O_APPEND),
+    ("größe 海 🐚", os.O_RDONLY),
+)
+
+
+def _furnish(root: Path) -> None:
+    """What every sequence begins with."""
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "größe 海 🐚").mkdir()
+    (root / "c.txt").write_bytes(b"content" * 3000)
+    (root / "a" / "b" / "c.txt").write_bytes(b"deep")
+    (root / "größe 海 🐚" / 'odd:*?"<>\\|').touch()
+    os.link(root / "c.txt", root / "a" / "ends in dot.")
+    (root / "ends in space ").symlink_to("a/b")
 
 
 def _digest(content: bytes) -> tuple[object, ...]:
