@@ -32,7 +32,7 @@ from smbmount.proto.status import NtStatus
 from .attributes import FileStat
 from .connection import Answer, Request
 from .errors import ClientError, ServerError
-from .open_file import OpenFile, disposition_request, joined, rename_request
+from .open_file import OpenFile, basic_request, disposition_request, joined, rename_request
 from .tree import Tree
 
 _log = logging.getLogger(__name__)
@@ -110,26 +110,29 @@ class Names:
         """
         aside = hidden_name()
         try:
-            await self._rename(path, aside, False)
+            attributes = await self._rename(path, aside, False)
         except ServerError as error:
             beside = _beside(path, aside)
             if beside == aside or error.command is Command.CREATE:
                 raise
-            await self._rename(path, beside, False)
+            attributes = await self._rename(path, beside, False)
             aside = beside
-        return await self._condemn(aside, path, directory)
+        return await self._condemn(aside, path, directory, attributes)
 
-    async def _condemn(self, aside: str, path: str, directory: bool) -> OpenFile:
+    async def _condemn(
+        self, aside: str, path: str, directory: bool, attributes: FileAttributes
+    ) -> OpenFile:
         """Mark what was `path` for deletion when the file returned is closed.
 
+        It gets its `attributes` back, for its other names: a dot first has made it a hidden file.
         Not through a handle of the POSIX extensions: Samba removes such a file at once, and then
         truncates nothing that has no name any more.
         """
         with trio.CancelScope(shield=True):  # it has no name that anybody would find
             try:
-                answers = await self._mark(aside, _KEEP, directory)
+                answers = await self._mark(aside, _KEEP, directory, attributes)
                 if answers[0].status == NtStatus.STATUS_ACCESS_DENIED:
-                    answers = await self._mark(aside, _MOVE, directory)
+                    answers = await self._mark(aside, _MOVE, directory, attributes)
                 opened = self._tree.parse(answers[0], CreateResponse, path)
                 file = self._place.hold(opened, aside)
                 try:
@@ -138,17 +141,33 @@ class Names:
                     await file.close()
                     raise
             except ServerError:
-                await self._rename(aside, path, False)  # it must stay, so where it was
+                await self._come_back(aside, path, attributes)  # it must stay
                 raise
         return file
 
-    async def _mark(self, path: str, access: AccessMask, directory: bool) -> list[Answer]:
+    async def _mark(
+        self, path: str, access: AccessMask, directory: bool, attributes: FileAttributes
+    ) -> list[Answer]:
         create = self._place.create(
             path, access, CreateDisposition.OPEN, options=_one_that_is(directory)
         )
-        return await self._tree.send(
-            [replace(create, contexts=()), disposition_request(RELATED, True)]
+        marked = disposition_request(RELATED, True)
+        work: list[Request] = [replace(create, contexts=()), marked]
+        if access & AccessMask.WRITE_ATTRIBUTES and not directory:
+            work.append(basic_request(RELATED, attributes=attributes))
+        return await self._tree.send(work)
+
+    async def _come_back(self, aside: str, path: str, attributes: FileAttributes) -> None:
+        """From a hidden name to the one that it had. Raises ClientError."""
+        await self._rename(aside, path, False)
+        create = self._place.create(
+            path,
+            AccessMask.WRITE_ATTRIBUTES | AccessMask.SYNCHRONIZE,
+            CreateDisposition.OPEN,
+            options=CreateOptions.OPEN_REPARSE_POINT,
         )
+        again = basic_request(RELATED, attributes=attributes)
+        await self._tree.send([create, again, CloseRequest(RELATED)])  # or it stays a hidden one
 
     async def rename(
         self, path: str, target: str, *, replace: bool, point: ReparsePoint | None
@@ -176,21 +195,24 @@ class Names:
             read_only = not self._tree.posix and there.attributes & FileAttributes.READONLY
             if there.is_directory or read_only:
                 raise denied
-            await self._rename(target, aside, False)
+            attributes = await self._rename(target, aside, False)
         except ServerError:
             raise denied from None  # nothing is there, or it may not be touched either
         with trio.CancelScope(shield=True):
             try:
                 await self._rename(path, target, False, point)
             except ClientError:
-                await self._rename(aside, target, False)
+                await self._come_back(aside, target, attributes)
                 raise
-        return await self._condemn(aside, aside, False)
+        return await self._condemn(aside, aside, False, attributes)
 
     async def _rename(
         self, path: str, target: str, replace: bool, point: ReparsePoint | None = None
-    ) -> None:
-        """One compound. Samba forgets at a rename that a file is a reparse point: it is told."""
+    ) -> FileAttributes:
+        """One compound; the attributes before.
+
+        Samba forgets at a rename that a file is a reparse point: it is told.
+        """
         access = _MOVE if point is None else _MOVE | AccessMask.WRITE_ATTRIBUTES
         create = self._place.create(
             path, access, CreateDisposition.OPEN, options=CreateOptions.OPEN_REPARSE_POINT
@@ -200,13 +222,14 @@ class Names:
         if point is not None:
             work.append(IoctlRequest(RELATED, FsctlCode.SET_REPARSE_POINT, point.pack()))
         answers = await self._tree.send([*work, CloseRequest(RELATED)])
-        self._tree.parse(answers[0], CreateResponse, path)
+        opened = self._tree.parse(answers[0], CreateResponse, path)
         self._tree.parse(answers[1], SetInfoResponse, path)
         if point is not None:
             try:
                 self._tree.parse(answers[2], IoctlResponse, target)
             except ServerError as error:  # of a server that remembers, as most do
                 _log.debug("%s: %s", self._tree.label, error)
+        return FileAttributes(opened.file_attributes)
 
 
 def _one_that_is(directory: bool) -> CreateOptions:

@@ -5,8 +5,10 @@ import os
 
 import pyfuse3
 
+from smbmount.client.errors import ServerError
 from smbmount.client.open_file import OpenFile
 from smbmount.proto.create import FileAttributes
+from smbmount.proto.status import NtStatus
 
 from . import extension
 from .attributes import attributes_for_new
@@ -28,7 +30,24 @@ class FileOperations(ShareOperations):
         """Open a file that is there. The kernel's pages of it are dropped: nothing vouches
         for them without a lease."""
         node = self._inodes.get(inode)
-        file = await self._at(
+        kept = node.stat.attributes & _KEPT
+        try:
+            file = await self._open(node, flags, kept)
+        except ServerError as error:
+            if not flags & os.O_TRUNC or error.status != NtStatus.STATUS_ACCESS_DENIED:
+                raise
+            # Samba hides what gets a name with a dot first, and shows again what loses it.
+            now = (await self._stat(node)).attributes & _KEPT
+            if now == kept:
+                raise
+            file = await self._open(node, flags, now)
+        if is_another(node.stat, file.stat):
+            await file.close()
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return self._opened(node, file, flags)
+
+    async def _open(self, node: Inode, flags: int, attributes: FileAttributes) -> OpenFile:
+        return await self._at(
             node,
             lambda path: self._share.open(
                 path,
@@ -36,13 +55,9 @@ class FileOperations(ShareOperations):
                 disposition_for(flags, create=False),
                 options=options_for(flags),
                 # To overwrite a hidden file one must say that it is one ([MS-FSA] 2.1.5.1.2).
-                attributes=node.stat.attributes & _KEPT,
+                attributes=attributes,
             ),
         )
-        if is_another(node.stat, file.stat):
-            await file.close()
-            raise pyfuse3.FUSEError(errno.ESTALE)
-        return self._opened(node, file, flags)
 
     def _opened(self, node: Inode, file: OpenFile, flags: int) -> pyfuse3.FileInfo:
         node.stat = file.stat

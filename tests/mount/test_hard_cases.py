@@ -124,6 +124,29 @@ def test_a_file_can_be_renamed_over_while_the_new_one_is_open(place: Place) -> N
     _eventually(place.disk, ["doc"])
 
 
+def test_a_file_that_gets_or_loses_a_dot_is_overwritten(place: Place) -> None:
+    (place.mnt / "name").write_text("1")
+    os.rename(place.mnt / "name", place.mnt / ".name")
+    (place.mnt / ".name").write_text("2")
+    os.rename(place.mnt / ".name", place.mnt / "name")
+    (place.mnt / "name").write_text("3")
+    assert (place.disk / "name").read_text() == "3"
+
+
+@pytest.mark.parametrize("gone", ["one", "two"])
+def test_the_other_name_of_a_removed_open_file_is_overwritten(place: Place, gone: str) -> None:
+    (place.mnt / "one").write_text("1")
+    os.link(place.mnt / "one", place.mnt / "two")
+    (left,) = {"one", "two"} - {gone}
+    with open(place.mnt / "one") as file:
+        os.unlink(place.mnt / gone)
+        (place.mnt / left).write_text("2")
+        assert file.read() == "2"
+    shown = place.server.smbclient("plain", f"allinfo {place.disk.name}/{left}").stdout
+    attributes = shown.split("attributes: ")[1].split()[0]
+    assert "H" not in attributes
+
+
 def test_a_removed_directory_in_use_is_not_taken_for_a_new_one(place: Place) -> None:
     for _ in range(5):  # disks give numbers away again soon
         os.mkdir(place.mnt / "old")
