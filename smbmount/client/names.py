@@ -103,21 +103,24 @@ class Names:
         self._tree.parse(answers[1], SetInfoResponse, path)
 
     async def remove_open(self, path: str, *, directory: bool) -> OpenFile:
-        """Share.remove_open.
+        """Share.remove_open."""
+        aside, attributes = await self._hide(path)
+        return await self._condemn(aside, path, directory, attributes)
 
-        The hidden name is below the mounted directory, so that the directory it was in can go,
-        too; or else beside the old one.
+    async def _hide(self, path: str) -> tuple[str, FileAttributes]:
+        """Give it a hidden name; that, and the attributes it had. Raises ClientError.
+
+        The name is in the mounted directory, so that the directory it was in can be moved or
+        removed; or else beside the old one.
         """
         aside = hidden_name()
         try:
-            attributes = await self._rename(path, aside, False)
+            return aside, await self._rename(path, aside, False)
         except ServerError as error:
             beside = _beside(path, aside)
             if beside == aside or error.command is Command.CREATE:
                 raise
-            attributes = await self._rename(path, beside, False)
-            aside = beside
-        return await self._condemn(aside, path, directory, attributes)
+            return beside, await self._rename(path, beside, False)
 
     async def _condemn(
         self, aside: str, path: str, directory: bool, attributes: FileAttributes
@@ -189,13 +192,12 @@ class Names:
         The open file makes way to a hidden name first, and comes back if it was denied for
         another reason. In between, the name is free for an instant.
         """
-        aside = _beside(target, hidden_name())
         try:
             there = await self._place.stat(target)
             read_only = not self._tree.posix and there.attributes & FileAttributes.READONLY
             if there.is_directory or read_only:
                 raise denied
-            attributes = await self._rename(target, aside, False)
+            aside, attributes = await self._hide(target)
         except ServerError:
             raise denied from None  # nothing is there, or it may not be touched either
         with trio.CancelScope(shield=True):

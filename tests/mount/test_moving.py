@@ -76,6 +76,18 @@ def test_whatever_is_open_below_goes_on(mnt: Path, disk: Path) -> None:
         os.close(here)
 
 
+def test_what_was_removed_or_replaced_below_is_not_in_the_way(mnt: Path, disk: Path) -> None:
+    _tree(mnt)
+    deep = mnt / "old" / "deep"
+    with open(deep / "read", "rb") as removed, open(deep / "write", "r+b") as replaced:
+        (deep / "read").unlink()
+        (deep / "map").rename(deep / "write")
+        os.rename(mnt / "old", mnt / "new")
+        assert removed.read() == b"content of read"
+        assert replaced.read() == b"content of write"
+    assert (disk / "new" / "deep" / "write").read_bytes() == b"content of map"
+
+
 def test_a_listing_goes_on_below(mnt: Path) -> None:
     (mnt / "old" / "full").mkdir(parents=True)
     names = {f"name {number:04} {'x' * 60}" for number in range(2500)}
