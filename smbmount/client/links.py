@@ -54,13 +54,8 @@ from .tree import Tree
 _log = logging.getLogger(__name__)
 
 _LARGEST_POINT = 16 * 1024  # bytes of a reparse point ([MS-FSCC] 2.1.2)
-_LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
-_MAKE = (
-    AccessMask.WRITE_DATA
-    | AccessMask.WRITE_ATTRIBUTES
-    | AccessMask.READ_ATTRIBUTES
-    | AccessMask.SYNCHRONIZE
-)
+_LOOK = AccessMask.READ_ATTRIBUTES
+_MAKE = AccessMask.WRITE_DATA | AccessMask.WRITE_ATTRIBUTES | AccessMask.READ_ATTRIBUTES
 
 
 class With(Protocol):
@@ -292,7 +287,7 @@ class Links:
         work: Sequence[Request] = [request, stat_request(self._tree, RELATED)]
         answers = await self._with(
             path,
-            AccessMask.WRITE_ATTRIBUTES | _LOOK,
+            _LOOK,
             list(work),
             options=CreateOptions.OPEN_REPARSE_POINT,
         )

@@ -34,7 +34,7 @@ from .tree import Tree
 
 _SHORT = re.compile(r"[0-9A-Z_!@#$%^&'()-]{1,6}~[0-9A-Z](\.[0-9A-Z_!@#$%^&'()~-]{1,3})?")
 _IMPOSSIBLE = re.compile(r'["*:<>?\\|\x01-\x1f]|[ .]$')
-_LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
+_LOOK = AccessMask.READ_ATTRIBUTES
 _NAME_SIZE = 64 * 1024
 
 

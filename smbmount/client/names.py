@@ -38,7 +38,7 @@ from .tree import Tree
 _log = logging.getLogger(__name__)
 
 _HIDDEN = re.compile(r"\.smbmount-[0-9a-f]{16}")
-_MOVE = AccessMask.DELETE | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
+_MOVE = AccessMask.DELETE | AccessMask.READ_ATTRIBUTES
 _KEEP = _MOVE | AccessMask.WRITE_ATTRIBUTES  # for those who hold it and may not write
 
 
@@ -165,7 +165,7 @@ class Names:
         await self._rename(aside, path, False)
         create = self._place.create(
             path,
-            AccessMask.WRITE_ATTRIBUTES | AccessMask.SYNCHRONIZE,
+            AccessMask.WRITE_ATTRIBUTES,
             CreateDisposition.OPEN,
             options=CreateOptions.OPEN_REPARSE_POINT,
         )

@@ -63,9 +63,10 @@ from .xattrs import ExtendedAttributes
 _log = logging.getLogger(__name__)
 
 _SAME = RELATED  # "the file that the CREATE of this compound opens"
-_LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
-_LIST = AccessMask.READ_DATA | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
-_CHANGE = AccessMask.WRITE_ATTRIBUTES | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
+_LOOK = AccessMask.READ_ATTRIBUTES
+_LIST = AccessMask.READ_DATA | AccessMask.READ_ATTRIBUTES
+_OWNER_WRITES = 0o200  # of a mode
+_CHANGE = AccessMask.WRITE_ATTRIBUTES | AccessMask.READ_ATTRIBUTES
 
 
 @asynccontextmanager
@@ -201,7 +202,7 @@ class Share:
         """
         create = self.create(
             path,
-            access | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE,
+            access | AccessMask.READ_ATTRIBUTES,
             disposition,
             options=options,
             attributes=attributes,
@@ -365,7 +366,7 @@ class Share:
         )
         answers = await self.compound(
             path,
-            AccessMask.WRITE_DATA | AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE,
+            AccessMask.WRITE_DATA | AccessMask.READ_ATTRIBUTES,
             [sparse_request(_SAME), request] if sparse else [request],
             options=CreateOptions.NON_DIRECTORY_FILE,
         )
@@ -397,10 +398,33 @@ class Share:
             changed=changed,
             attributes=attributes,
         )
+        try:
+            await self._change(path, request)
+        except ServerError as error:
+            if error.status != NtStatus.STATUS_ACCESS_DENIED or not self.posix:
+                raise
+            await self._change_as_owner(path, request, error)
+
+    async def _change(self, path: str, request: Request) -> None:
         answers = await self.compound(
             path, _CHANGE, [request], options=CreateOptions.OPEN_REPARSE_POINT
         )
         self._tree.parse(answers[1], SetInfoResponse, path)
+
+    async def _change_as_owner(self, path: str, request: Request, denied: ServerError) -> None:
+        """An owner sets the times of what he may not write, too; Samba wants him to be able to."""
+        mode = (await self.stat(path)).mode
+        if mode is None or mode & _OWNER_WRITES:
+            raise denied
+        try:
+            await self.set_mode(path, mode | _OWNER_WRITES)
+        except ServerError:
+            raise denied from None  # not the owner
+        with trio.CancelScope(shield=True):
+            try:
+                await self._change(path, request)
+            finally:
+                await self.set_mode(path, mode)
 
     async def statfs(self) -> VolumeSize:
         """Room on the volume behind the mounted directory. Raises ClientError."""

@@ -35,7 +35,7 @@ _NO_ROOM = (
     NtStatus.STATUS_BUFFER_TOO_SMALL,
     NtStatus.STATUS_INFO_LENGTH_MISMATCH,  # Samba
 )
-_LOOK = AccessMask.READ_ATTRIBUTES | AccessMask.SYNCHRONIZE
+_LOOK = AccessMask.READ_ATTRIBUTES
 
 
 class _With(Protocol):

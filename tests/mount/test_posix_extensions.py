@@ -200,6 +200,36 @@ def test_an_open_file_is_replaced_and_lives_on(mnt: Path, disk: Path) -> None:
     assert not [name for name in os.listdir(disk) if name.startswith(".smbmount")]
 
 
+@pytest.mark.parametrize("mode", [0o000, 0o100, 0o200, 0o444])
+def test_an_owner_does_what_owners_may(mnt: Path, disk: Path, mode: int) -> None:
+    """Whatever the mode of a file says about its content."""
+    path = mnt / f"owned {mode:o}"
+    path.write_bytes(b"content")
+    path.chmod(mode)
+    assert path.lstat().st_mode & 0o777 == mode
+    os.utime(path, ns=(10**18, 10**18))
+    assert (disk / path.name).stat().st_mtime_ns == 10**18
+    assert (disk / path.name).stat().st_mode & 0o777 == mode
+    os.link(path, mnt / "second name")
+    (mnt / "second name").unlink()
+    path.rename(mnt / "renamed")
+    (mnt / "renamed").chmod(0o600)
+    assert (mnt / "renamed").read_bytes() == b"content"
+    (mnt / "renamed").chmod(mode)
+    (mnt / "renamed").unlink()
+    assert not (disk / "renamed").exists()
+
+
+def test_tar_gives_back_links_that_lead_upwards(mnt: Path, tmp_path: Path) -> None:
+    """It makes them files that nobody may read first, and removes those in the end."""
+    (tmp_path / "tree" / "below").mkdir(parents=True)
+    (tmp_path / "tree" / "file").write_bytes(b"x")
+    (tmp_path / "tree" / "below" / "link").symlink_to("../file")
+    subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "archive.tar", "tree"], check=True)
+    subprocess.run(["tar", "-C", mnt, "-xf", tmp_path / "archive.tar"], check=True)
+    assert os.readlink(mnt / "tree" / "below" / "link") == "../file"
+
+
 def test_links_of_the_server_are_links(mnt: Path, disk: Path) -> None:
     (disk / "pointed").write_text("there")
     for name, target in (
