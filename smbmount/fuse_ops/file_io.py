@@ -30,6 +30,8 @@ class FileOperations(ShareOperations):
         """Open a file that is there. The kernel's pages of it are dropped: nothing vouches
         for them without a lease."""
         node = self._inodes.get(inode)
+        if node.opens and not node.links:
+            return await self._open_nameless(node, flags)
         kept = node.stat.attributes & _KEPT
         try:
             file = await self._open(node, flags, kept)
@@ -45,6 +47,19 @@ class FileOperations(ShareOperations):
             await file.close()
             raise pyfuse3.FUSEError(errno.ESTALE)
         return self._opened(node, file, flags)
+
+    async def _open_nameless(self, node: Inode, flags: int) -> pyfuse3.FileInfo:
+        """What lost its name while open is opened (/proc/PID/fd/N) by sharing a handle of it."""
+        wanted = access_for(flags)
+        held = next((held for held in node.opens if held.file.access & wanted == wanted), None)
+        if held is None:
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        if flags & os.O_TRUNC:
+            await held.way(writing=True).set_size(0)
+        node.stat = await held.file.query()
+        if flags & os.O_TRUNC:
+            node.content_changed()
+        return pyfuse3.FileInfo(fh=self._opens.add(node, held.file, flags), keep_cache=False)
 
     async def _open(self, node: Inode, flags: int, attributes: FileAttributes) -> OpenFile:
         return await self._at(

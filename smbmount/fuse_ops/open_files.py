@@ -157,18 +157,21 @@ class OpenTable:
         if locks is not None and not node.inode.opens:
             node.inode.locks = None
         self._inodes.retire(node.inode)
+        shared = any(other.file is node.file for other in node.inode.opens)
         try:
-            if locks is None:
+            if locks is not None:
+                await self._close_locked(handle, node, locks, shared)
+            elif not shared:
                 await node.file.close()
-            else:
-                await self._close_locked(handle, node, locks)
         finally:
             while node.inode.rests and not node.inode.opens:
                 await node.inode.let_go().close()
 
-    async def _close_locked(self, handle: int, node: OpenNode, locks: NodeLocks) -> None:
+    async def _close_locked(
+        self, handle: int, node: OpenNode, locks: NodeLocks, shared: bool
+    ) -> None:
         """Close one of a node that is, or was, locked. Raises ClientError."""
-        kept = locks.keeps(node.file)
+        kept = shared or locks.keeps(node.file)
         if node.inode.locks is locks:
             await locks.closed(handle)
         else:

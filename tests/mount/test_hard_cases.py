@@ -124,6 +124,26 @@ def test_a_file_can_be_renamed_over_while_the_new_one_is_open(place: Place) -> N
     _eventually(place.disk, ["doc"])
 
 
+def test_an_unlinked_file_is_opened_once_more_by_its_descriptor(place: Place) -> None:
+    with open(place.mnt / "f", "w+b", buffering=0) as file:
+        file.write(b"content")
+        os.unlink(place.mnt / "f")
+        again = f"/proc/self/fd/{file.fileno()}"
+        for _ in range(2):
+            with open(again, "rb") as reader:
+                assert reader.read() == b"content"
+        with open(again, "r+b") as writer:
+            writer.write(b"CON")
+        assert os.pread(file.fileno(), 100, 0) == b"CONtent"
+        other = open(again, "rb")  # noqa: SIM115  # it outlives the first
+        file.write(b"!")
+    with other:
+        assert other.read() == b"CONtent!"
+        with open(f"/proc/self/fd/{other.fileno()}", "rb") as third:
+            assert third.read() == b"CONtent!"
+    assert os.listdir(place.mnt) == []
+
+
 def test_a_file_that_gets_or_loses_a_dot_is_overwritten(place: Place) -> None:
     (place.mnt / "name").write_text("1")
     os.rename(place.mnt / "name", place.mnt / ".name")
