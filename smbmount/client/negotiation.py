@@ -6,8 +6,10 @@ dialects `tree.py` asks again over the signed session (FSCTL_VALIDATE_NEGOTIATE_
 """
 
 import secrets
+import time
 from dataclasses import dataclass
 
+from smbmount.proto.filetime import from_unix_ns
 from smbmount.proto.keys import PreauthHash
 from smbmount.proto.negotiate import (
     Capabilities,
@@ -58,6 +60,7 @@ class Negotiated:
     max_transact: int  # bytes
     max_read: int
     max_write: int
+    clock: int = 0  # by how much the server's is ahead of ours, in FILETIME's 100 ns
 
     @property
     def posix(self) -> bool:
@@ -152,6 +155,7 @@ def accept(
         )
     multi = dialect != Dialect.SMB_2_0_2 and response.capabilities & Capabilities.LARGE_MTU
     largest = _LARGEST_TRANSFER if multi else 64 * 1024
+    now = from_unix_ns(time.time_ns())
     return Negotiated(
         dialect=dialect,
         offered=request,
@@ -162,6 +166,7 @@ def accept(
         max_transact=min(response.max_transact_size, largest),
         max_read=min(response.max_read_size, largest),
         max_write=min(response.max_write_size, largest),
+        clock=response.system_time - now if response.system_time else 0,
     )
 
 

@@ -154,6 +154,7 @@ class OpenFile:
         self.stat = stat
         self.created = created
         self.closed = False
+        self.times_set = False  # through this open: the server leaves them alone from then on
         self.access = AccessMask(0)  # asked for by the open, as are the options
         self.options = CreateOptions(0)
         self.oplock_level = 0  # granted by the open
@@ -307,6 +308,7 @@ class OpenFile:
         attributes: int = 0,
     ) -> None:
         """Set times (FILETIME) and attributes; 0 leaves a field alone. Raises ClientError."""
+        self.times_set = self.times_set or bool(written)
         await self._set(
             basic_request(
                 self._file_id,

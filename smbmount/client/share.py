@@ -119,6 +119,11 @@ class Share:
         return self._tree.connection.lost is not None
 
     @property
+    def clock(self) -> int:
+        """By how much the server's is ahead of ours, in FILETIME's 100 ns."""
+        return self._tree.session.negotiated.clock
+
+    @property
     def posix(self) -> bool:
         """True if the share has the SMB3 POSIX extensions, and they are used."""
         return self._tree.posix

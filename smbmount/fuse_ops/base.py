@@ -11,6 +11,7 @@ and finds what another client has moved.
 import errno
 import stat as modes
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pyfuse3
@@ -57,7 +58,13 @@ class ShareOperations(pyfuse3.Operations):
 
     def _entry(self, node: Inode) -> pyfuse3.EntryAttributes:
         """What stat(2) shows of the node."""
-        return entry_of(node.number, node.stat, self._view, node.remembered, len(node.rests))
+        stat = node.stat
+        if node.written_at and stat.mode is None:
+            # A server may tell of a write's time only when two seconds have passed, or the file
+            # is closed: without the POSIX extensions Samba does, and NTFS.
+            written = max(stat.written, node.written_at + self._share.clock)
+            stat = replace(stat, written=written, changed=max(stat.changed, written))
+        return entry_of(node.number, stat, self._view, node.remembered, len(node.rests))
 
     def _there(self, name: bytes) -> str:
         """The server's spelling of a name. Raises BadName."""

@@ -19,6 +19,7 @@ changed meanwhile.
 """
 
 import errno
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from smbmount.client.attributes import FileStat
+from smbmount.proto.filetime import from_unix_ns
 
 from .attributes import Remembered, links_of
 from .names import child
@@ -52,8 +54,7 @@ class Inode:
 
     __slots__ = (
         "changed_at", "children", "gone", "links", "locks", "lookups", "number", "opens",
-        "remembered",
-        "rests", "stat",
+        "remembered", "rests", "stat", "written_at",
     )  # fmt: skip
 
     def __init__(self, number: int, stat: FileStat) -> None:
@@ -67,6 +68,7 @@ class Inode:
         self.opens: list[OpenNode] = []
         self.rests: list[OpenFile] = []  # names it lost while it was open; closing removes them
         self.locks: NodeLocks | None = None  # while it is open, once somebody has locked it
+        self.written_at = 0  # last by what is open here: FILETIME of our own clock, 0 for never
         self.changed_at = 0.0  # when this mount last changed content or metadata, by trio's clock
 
     def __repr__(self) -> str:
@@ -110,6 +112,8 @@ class Inode:
     def content_changed(self) -> None:
         """This mount changed the bytes: nobody's read-ahead of them is right any more."""
         self.changed_at = trio.current_time()
+        if self.opens:
+            self.written_at = from_unix_ns(time.time_ns())
         for opened in self.opens:
             opened.readahead.drop()
 

@@ -49,6 +49,8 @@ class MetadataOperations(PermissionOperations):
             written = from_unix_ns(attr.st_mtime_ns) if fields.update_mtime else 0
             if attributes or accessed or written:
                 await self._set_basic(node, file, accessed, written, attributes)
+            if written:
+                node.written_at = 0
             if attributes:
                 await mark_again(node, self._share)
         finally:

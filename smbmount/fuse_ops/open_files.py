@@ -5,6 +5,7 @@ another client could read the file meanwhile. Reads go through the file's read-a
 write of this mount to the same file empties.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -21,6 +22,8 @@ from .gate import Gate
 from .inodes import Inode, InodeTable
 from .locks.node import NodeLocks
 from .readahead import Budget, Buffer, ReadAhead
+
+_log = logging.getLogger(__name__)
 
 _READ = AccessMask.READ_DATA
 _WRITE = AccessMask.WRITE_DATA | AccessMask.APPEND_DATA | AccessMask.WRITE_ATTRIBUTES
@@ -151,6 +154,9 @@ class OpenTable:
     async def release(self, handle: int) -> None:
         """Close on the server; the node may go. Raises ClientError."""
         node = self._by_handle.pop(handle)
+        written_at = node.inode.written_at
+        if not any(other is not node for other in node.inode.opens):
+            node.inode.written_at = 0  # the server tells it from now on
         node.readahead.drop()
         node.inode.opens.remove(node)
         locks = node.inode.locks
@@ -162,10 +168,20 @@ class OpenTable:
             if locks is not None:
                 await self._close_locked(handle, node, locks, shared)
             elif not shared:
+                if node.file.times_set and written_at and node.inode.stat.mode is None:
+                    await self._tell_of_write(node.file, written_at)
                 await node.file.close()
         finally:
             while node.inode.rests and not node.inode.opens:
                 await node.inode.let_go().close()
+
+    async def _tell_of_write(self, file: OpenFile, written_at: int) -> None:
+        """A write leaves times that were set through the same open before, unless there are POSIX
+        extensions ([MS-FSA] 2.1.5.15.2, UserSetModificationTime)."""
+        try:
+            await file.set_basic(written=written_at + file.tree.session.negotiated.clock)
+        except ClientError as error:
+            _log.debug("%r keeps the time that was set: %s", file, error)
 
     async def _close_locked(
         self, handle: int, node: OpenNode, locks: NodeLocks, shared: bool

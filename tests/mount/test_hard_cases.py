@@ -124,6 +124,36 @@ def test_a_file_can_be_renamed_over_while_the_new_one_is_open(place: Place) -> N
     _eventually(place.disk, ["doc"])
 
 
+def test_the_time_of_a_write_shows_at_once_and_stays(place: Place) -> None:
+    """Plain servers wait for two seconds, or for the close; and not at all once it was set."""
+    path = place.mnt / "f"
+    with open(path, "wb", buffering=0) as file:
+        file.write(b"1")
+        for set_first in (False, True):
+            if set_first:
+                os.utime(path, ns=(10**18, 10**18))
+                assert path.stat().st_mtime_ns == 10**18
+                time.sleep(1.1)
+                assert path.stat().st_mtime_ns == 10**18
+            before = path.stat().st_mtime_ns
+            time.sleep(0.3)
+            file.write(b"2")
+            for pause in (0, 1.1):  # so long the kernel remembers
+                time.sleep(pause)
+                assert path.stat().st_mtime_ns > before
+                assert os.fstat(file.fileno()).st_mtime_ns > before
+                assert [e.stat().st_mtime_ns > before for e in os.scandir(place.mnt)] == [True]
+            assert abs(path.stat().st_mtime - time.time()) < 5
+    time.sleep(1.1)
+    assert abs(path.stat().st_mtime - time.time()) < 5
+    with open(path, "ab", buffering=0) as file:
+        file.write(b"3")
+        os.utime(file.fileno(), ns=(10**18, 10**18))
+    time.sleep(1.1)
+    assert path.stat().st_mtime_ns == 10**18
+    assert (place.disk / "f").stat().st_mtime_ns == 10**18
+
+
 def test_an_unlinked_file_is_opened_once_more_by_its_descriptor(place: Place) -> None:
     with open(place.mnt / "f", "w+b", buffering=0) as file:
         file.write(b"content")
