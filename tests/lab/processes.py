@@ -10,10 +10,14 @@ from pathlib import Path
 
 # Waits until its standard input ends, which it does when we end in whatever way, then ends a
 # process group and removes a directory. A death signal would reach the group's first process only.
+# Samba's RPC servers, started on demand, are a group of their own, with its number in a file.
 _GUARD = """
 read -r _
 kill -s TERM -- "-$1" 2>/dev/null && sleep 1
 kill -s KILL -- "-$1" 2>/dev/null
+for file in "$2"/pid/*.pid; do
+    [ -e "$file" ] && kill -s KILL -- "-$(tr -dc 0-9 < "$file")" 2>/dev/null
+done
 rm -rf --one-file-system "$2"
 """
 
@@ -77,8 +81,9 @@ def wait_until(
         time.sleep(0.02)
 
 
-def stop(process: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
-    """End a process and all of its session."""
+def stop(process: "subprocess.Popen[bytes]", seconds: float = 5, pids: Path | None = None) -> None:
+    """End a process and all of its session, and the groups that have their numbers in `pids`."""
+    others = [int(file.read_text().strip("\0\n ")) for file in pids.glob("*.pid")] if pids else []
     watcher = _guards.pop(process.pid, None)
     if watcher is not None:
         # A guard that goes on would end whatever gets this process id later.
@@ -96,10 +101,11 @@ def stop(process: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
         except subprocess.TimeoutExpired:
             continue
     process.wait()
-    try:
-        os.killpg(group, signal.SIGKILL)  # children that a server left behind
-    except ProcessLookupError:
-        pass
+    for left in (group, *others):  # children that a server left behind
+        try:
+            os.killpg(left, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def listens(address: str, port: int) -> bool:

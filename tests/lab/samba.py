@@ -215,7 +215,7 @@ class SambaServer:
     def stop(self) -> None:
         """End smbd with all its children, files kept."""
         if self._process is not None:
-            processes.stop(self._process)
+            processes.stop(self._process, pids=self.directory / "pid")
             self._process = None
 
     def smbstatus(self) -> dict[str, Any]:

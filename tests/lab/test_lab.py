@@ -153,6 +153,26 @@ def test_nothing_of_a_server_outlives_a_killed_test() -> None:
     )
     group, directory = done.stdout.split()
     _until(lambda: not Path(directory).exists() and not _group(int(group)))
+    _until(lambda: not _about(directory))
+
+
+def test_the_servers_for_rpc_end_with_theirs() -> None:
+    with SambaServer() as server:
+        listed = subprocess.run(
+            ["smbclient", "-L", server.address, "-p", str(server.port), "-U", f"{USER}%{PASSWORD}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "plain" in listed.stdout
+        assert any("rpcd" in process for process in _about(str(server.directory)))
+    _until(lambda: not _about(str(server.directory)))
+
+
+def _about(directory: str) -> list[str]:
+    """Command lines of processes that work for a server in this directory."""
+    done = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if f"={directory}/" in line]
 
 
 def _group(number: int) -> list[str]:
