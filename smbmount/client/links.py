@@ -6,6 +6,7 @@ its content. `resolve` looks, where looking can be worth it; a directory's entri
 many at once.
 """
 
+import errno
 import logging
 import stat as modes
 from collections.abc import Awaitable, Sequence
@@ -33,7 +34,7 @@ from smbmount.proto.write import WriteRequest, WriteResponse
 
 from .attributes import DirectoryEntry, FileStat
 from .connection import Answer, Request
-from .errors import BrokenAnswer, ServerError
+from .errors import BrokenAnswer, ClientError, ServerError
 from .link_formats import (
     INTERIX_LARGEST,
     MF_SIZE,
@@ -223,8 +224,17 @@ class Links:
     async def make(self, path: str, special: Special, mode: int) -> FileStat:
         """A link or special file, in the way that the mount's options and the server allow.
 
-        Raises ClientError: EOPNOTSUPP if the server keeps no reparse points.
+        Raises ClientError: EOPNOTSUPP if the server keeps no reparse points, EILSEQ for a target
+        that cannot be written in UTF-16, as all but `mfsymlinks` do.
         """
+        try:
+            return await self._make_as_kept(path, special, mode)
+        except UnicodeDecodeError as error:
+            raise ClientError(
+                errno.EILSEQ, f"{path!r} cannot lead to {special.target!r}"
+            ) from error
+
+    async def _make_as_kept(self, path: str, special: Special, mode: int) -> FileStat:
         if special.kind == modes.S_IFLNK and self._mf:
             content = pack_mf(special.target)
             if content is not None:

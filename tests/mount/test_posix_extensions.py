@@ -220,6 +220,25 @@ def test_an_owner_does_what_owners_may(mnt: Path, disk: Path, mode: int) -> None
     assert not (disk / "renamed").exists()
 
 
+@pytest.mark.parametrize("target", ["back\\slash", "a//b/./c", "größe 海 🐚", "/:*?"])
+def test_a_link_leads_where_it_was_told_to(mnt: Path, target: str) -> None:
+    path = mnt / "odd target"
+    path.symlink_to(target)
+    time.sleep(1.1)  # the kernel remembers no longer
+    assert os.readlink(path) == target
+    assert path.lstat().st_size == len(target.encode())
+    path.unlink()
+
+
+@pytest.mark.parametrize("options", ["posix", "noposix", "noposix,sfu"])
+def test_a_link_to_what_is_not_utf_8_is_refused(unix: SambaServer, options: str) -> None:
+    with mounted(unix, "plain", *options.split(",")) as mnt:
+        with pytest.raises(OSError) as failed:
+            os.symlink(b"\xff", os.fsencode(mnt / "not utf-8"))
+        assert failed.value.errno == errno.EILSEQ
+        assert not (mnt / "not utf-8").is_symlink()
+
+
 def test_tar_gives_back_links_that_lead_upwards(mnt: Path, tmp_path: Path) -> None:
     """It makes them files that nobody may read first, and removes those in the end."""
     (tmp_path / "tree" / "below").mkdir(parents=True)
